@@ -1,0 +1,44 @@
+// Package parser goes from a path to one resolved configuration tree: Include and IncludeOptional, Define,
+// ${VAR}, IfDefine, IfModule, IfVersion, IfFile, IfDirective, IfSection, Macro and Use are worked off, each
+// directive is looked up in the tables it is handed and its context and number of arguments are checked.
+// It knows no module and no request.
+package parser
+
+import "pinion/grammar"
+
+// Frame is one link of the chain that led to a place: an Include or a Use, and where it stands.
+type Frame struct {
+	What  string // "Include sites-enabled/*.conf", "Use VHost example.org"
+	File  string
+	Range grammar.Range
+	Up    *Frame // the next link outwards, or nil
+}
+
+// Place is where something was written.
+type Place struct {
+	File  string
+	Range grammar.Range
+	Chain *Frame // innermost first; nil for a line of the main file
+}
+
+// Node is one directive or section of the resolved tree.
+type Node struct {
+	Def      *Directive // never nil, but for the root
+	Name     string     // as written
+	Args     []string   // unquoted and with ${VAR} expanded; nil for shape Raw
+	Words    []grammar.Word
+	Raw      string // with ${VAR} expanded
+	RawRange grammar.Range
+	Place    Place
+	Parent   *Node
+	Children []*Node // of a section, in order
+}
+
+// Tree is what a configuration says after everything that is decided at reading time has been decided.
+type Tree struct {
+	Root       *Node // its Children are the directives outside of every section
+	ServerRoot string
+	Files      []string          // every file read, in order, absolute
+	Globs      []string          // every Include pattern and folder, absolute: a new match changes the configuration
+	Defines    map[string]string // at the end of reading
+}
