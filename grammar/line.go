@@ -35,6 +35,10 @@ type Line struct {
 	RawRange Range
 	Text     string // the whole joined line, trimmed: what a Macro keeps and substitutes in
 	Range    Range  // first byte of the name (or "<") to the end of the last physical line
+	// Err is the mistake in a section line that is kept all the same, so that sections still nest: an Open
+	// without its ">", a Close such as "</Name >". It is also in File.Errors. A Close with an Err closes
+	// the innermost section, whatever its name.
+	Err *Error
 }
 
 // Word is one argument.
@@ -60,5 +64,7 @@ type File struct {
 	Name   string
 	Source []byte
 	Lines  []Line
-	Errors []*Error // in file order; the lines they speak of are not in Lines
+	// Errors holds the mistakes in file order. The lines they speak of are not in Lines, but for section
+	// lines, which stay with Line.Err set.
+	Errors []*Error
 }
