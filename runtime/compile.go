@@ -1,0 +1,294 @@
+package runtime
+
+import (
+	"fmt"
+	"sort"
+
+	"pinion/grammar"
+	"pinion/parser"
+	"pinion/runtime/pcre"
+)
+
+// Options are what Compile is told beside the tree.
+type Options struct {
+	// State is adopted from and lives on; nil makes a new one.
+	State *State
+	// Offline opens no certificate, resolves no name, starts no program: for checking files far from their server.
+	Offline bool
+	Hash    string // of the text, kept in Graph.Hash
+}
+
+// Compiler makes one Graph. It is used by one goroutine, and modules see it as part of Cmd.
+type Compiler struct {
+	Graph   *Graph
+	Tree    *parser.Tree
+	Offline bool
+
+	diags   []*parser.Diagnostic
+	adopted map[string]bool
+	bad     bool
+}
+
+// Cmd is one directive being compiled: httpd's cmd_parms.
+type Cmd struct {
+	*Compiler
+	Node    *parser.Node
+	Server  *Server
+	Dir     *DirConfig // the section's, or the server's own outside of sections
+	Section *Section   // the innermost section; nil outside
+	Methods []string   // of an enclosing <Limit>; nil for every method
+	// Except turns Methods round: <LimitExcept>.
+	Except bool
+}
+
+// Compile turns a resolved tree into a Graph. With an error among the diagnostics the Graph is nil and nothing of it
+// is left in the State.
+func Compile(tree *parser.Tree, modules []*Module, o Options) (*Graph, []*parser.Diagnostic) {
+	if o.State == nil {
+		o.State = NewState()
+	}
+	g := &Graph{State: o.State, modules: modules, Process: map[string][]string{}, Hash: o.Hash}
+	c := &Compiler{Graph: g, Tree: tree, Offline: o.Offline, adopted: map[string]bool{}}
+	g.bindHooks()
+	g.Main = c.newServer(tree.Root.Place)
+	g.Main.Main = true
+	g.Servers = []*Server{g.Main}
+	c.walk(tree.Root.Children, &Cmd{Compiler: c, Server: g.Main, Dir: g.Main.Dir})
+	if !c.bad {
+		c.finish()
+	}
+	sortDiagnostics(c.diags, tree)
+	if c.bad {
+		g.State.release(g.entries)
+		return nil, c.diags
+	}
+	return g, c.diags
+}
+
+func (c *Compiler) newServer(at parser.Place) *Server {
+	s := &Server{Graph: c.Graph, Place: at, conf: make([]any, moduleCount.Load()), Errors: StderrLog}
+	s.Dir = c.NewDir()
+	return s
+}
+
+// NewDir returns an empty per-directory configuration.
+func (c *Compiler) NewDir() *DirConfig { return &DirConfig{conf: make([]any, moduleCount.Load())} }
+
+func (c *Compiler) walk(nodes []*parser.Node, in *Cmd) {
+	for _, n := range nodes {
+		d, ok := n.Def.Owner.(*Directive)
+		if !ok || d.Set == nil {
+			continue
+		}
+		cmd := *in
+		cmd.Node = n
+		if err := d.Set(&cmd); err != nil {
+			c.Report(cmd.asDiagnostic(err))
+		}
+	}
+}
+
+// Children compiles the directives inside of the section that c is, into dir.
+func (c *Cmd) Children(dir *DirConfig, s *Section) {
+	in := *c
+	in.Dir = dir
+	if s != nil {
+		in.Section = s
+	}
+	c.walk(c.Node.Children, &in)
+}
+
+// Arg returns the i-th argument, "" beyond the last.
+func (c *Cmd) Arg(i int) string {
+	if i < len(c.Node.Args) {
+		return c.Node.Args[i]
+	}
+	return ""
+}
+
+// Path is httpd's cmd->path: what the innermost section stands for, "" outside.
+func (c *Cmd) Path() string {
+	if c.Section == nil {
+		return ""
+	}
+	return c.Section.Path
+}
+
+// Flag reads the On or Off that the parser has checked.
+func (c *Cmd) Flag() bool { return EqualFold(c.Arg(0), "on") }
+
+// Errorf makes an error at the whole directive.
+func (c *Cmd) Errorf(code, format string, args ...any) *parser.Diagnostic {
+	return &parser.Diagnostic{Code: code, Summary: fmt.Sprintf(format, args...), Place: c.Node.Place}
+}
+
+// ArgErrorf makes an error at the i-th argument.
+func (c *Cmd) ArgErrorf(i int, code, format string, args ...any) *parser.Diagnostic {
+	d := c.Errorf(code, format, args...)
+	if i < len(c.Node.Words) {
+		d.Place.Range = c.Node.Words[i].Range
+	}
+	return d
+}
+
+// WithDetail adds what to do about it.
+func WithDetail(d *parser.Diagnostic, format string, args ...any) *parser.Diagnostic {
+	d.Detail = fmt.Sprintf(format, args...)
+	return d
+}
+
+// Within narrows an error at an argument to the bytes [from, to) of its text, where the text was written on one
+// line and without escapes; else the whole argument stays marked.
+func (c *Cmd) Within(d *parser.Diagnostic, arg, from, to int) *parser.Diagnostic {
+	if arg >= len(c.Node.Words) {
+		return d
+	}
+	w := c.Node.Words[arg]
+	r := w.Range
+	lead := 0
+	if w.Quote != 0 {
+		lead = 1
+	}
+	if r.Start.Line != r.End.Line || r.End.Offset-r.Start.Offset != len(c.Arg(arg))+2*lead {
+		return d
+	}
+	shift := func(n int) grammar.Pos {
+		return grammar.Pos{Line: r.Start.Line, Col: r.Start.Col + lead + n, Offset: r.Start.Offset + lead + n}
+	}
+	d.Place.Range = grammar.Range{Start: shift(from), End: shift(to)}
+	return d
+}
+
+// Regexp compiles the i-th argument as a regular expression; a mistake is reported at its very character.
+func (c *Cmd) Regexp(i int, flags pcre.Flags) (*pcre.Regexp, error) {
+	return c.RegexpIn(i, 0, c.Arg(i), flags)
+}
+
+// RegexpIn compiles pattern, which starts at byte from of the i-th argument.
+func (c *Cmd) RegexpIn(i, from int, pattern string, flags pcre.Flags) (*pcre.Regexp, error) {
+	re, err := pcre.Compile(pattern, flags)
+	if err == nil {
+		return re, nil
+	}
+	d := c.ArgErrorf(i, "bad-regex", "bad regular expression %q: %v", pattern, err)
+	if e, ok := err.(*pcre.Error); ok {
+		d.Summary = fmt.Sprintf("bad regular expression: %s", e.Summary)
+		d.Detail = e.Detail
+		end := from + e.Offset + 1
+		if end > len(c.Arg(i)) {
+			end = len(c.Arg(i))
+		}
+		d = c.Within(d, i, from+e.Offset, end)
+	}
+	return nil, d
+}
+
+func (c *Cmd) asDiagnostic(err error) *parser.Diagnostic {
+	if d, ok := err.(*parser.Diagnostic); ok {
+		return d
+	}
+	return c.Errorf("bad-value", "%v", err)
+}
+
+// Report adds a diagnostic. An Error makes the compile fail; it goes on all the same, to find the others.
+func (c *Compiler) Report(d *parser.Diagnostic) {
+	if d.Severity == parser.Error {
+		c.bad = true
+	}
+	c.diags = append(c.diags, d)
+}
+
+// Warnf reports something that surprises people.
+func (c *Cmd) Warnf(code, format string, args ...any) *parser.Diagnostic {
+	d := c.Errorf(code, format, args...)
+	d.Severity = parser.Warning
+	c.Report(d)
+	return d
+}
+
+// Notef reports something worth knowing, shown by -t -v.
+func (c *Cmd) Notef(code, format string, args ...any) *parser.Diagnostic {
+	d := c.Errorf(code, format, args...)
+	d.Severity = parser.Note
+	c.Report(d)
+	return d
+}
+
+func sortDiagnostics(diags []*parser.Diagnostic, tree *parser.Tree) {
+	order := make(map[string]int, len(tree.Files))
+	for i, f := range tree.Files {
+		order[f] = i
+	}
+	sort.SliceStable(diags, func(i, j int) bool {
+		a, b := diags[i].Place, diags[j].Place
+		if a.File != b.File {
+			return order[a.File] < order[b.File]
+		}
+		return a.Range.Start.Offset < b.Range.Start.Offset
+	})
+}
+
+// finish merges the main server into each vhost, lets the modules finish, and builds the indexes.
+func (c *Compiler) finish() {
+	g := c.Graph
+	for i, s := range g.Servers {
+		s.Index = i
+		if i > 0 {
+			c.inherit(s, g.Main)
+		}
+	}
+	for _, s := range g.Servers {
+		sealServer(s)
+	}
+	for _, m := range g.modules {
+		if m.PostServer != nil {
+			for _, s := range g.Servers {
+				m.PostServer(c, s)
+			}
+		}
+	}
+	for _, m := range g.modules {
+		if m.PostConfig != nil {
+			m.PostConfig(c)
+		}
+	}
+	// PostServer and PostConfig may have given a server its configuration of a module: hooks are bound after them.
+	for _, s := range g.Servers {
+		s.Dir.bindPhases()
+	}
+	g.indexVHosts()
+}
+
+// inherit lays the vhost s over the main server (fixup_virtual_hosts).
+func (c *Compiler) inherit(s, base *Server) {
+	s.Settings = s.Settings.over(&base.Settings)
+	s.Admin = s.Admin.Over(base.Admin)
+	s.DocRoot = s.DocRoot.Over(base.DocRoot)
+	if s.Errors == StderrLog {
+		s.Errors = base.Errors
+	}
+	for _, m := range c.Graph.modules {
+		s.conf[m.index] = mergeConf(m.MergeServer, base.conf[m.index], s.conf[m.index])
+		s.Dir.conf[m.index] = mergeConf(m.MergeDir, base.Dir.conf[m.index], s.Dir.conf[m.index])
+	}
+	s.Dir.Core = s.Dir.Core.over(&base.Dir.Core)
+	join := func(a, b []*Section) []*Section { return append(a[:len(a):len(a)], b...) }
+	s.Directories = join(base.Directories, s.Directories)
+	s.Locations = join(base.Locations, s.Locations)
+	s.ProxySects = join(base.ProxySects, s.ProxySects)
+}
+
+// sealServer puts the sections in the order they are matched in, and indexes them.
+func sealServer(s *Server) {
+	s.Dir.server = s
+	sorted := append([]*Section(nil), s.Directories...)
+	sort.SliceStable(sorted, func(i, j int) bool {
+		a, b := sorted[i], sorted[j]
+		if (a.Regex != nil) != (b.Regex != nil) {
+			return b.Regex != nil
+		}
+		return a.Regex == nil && a.dirSegs < b.dirSegs
+	})
+	s.Directories = sorted
+	s.locations = indexLocations(s.Locations)
+}

@@ -1,0 +1,219 @@
+package runtime
+
+import (
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"strconv"
+	"time"
+)
+
+// Level is a LogLevel of httpd; a higher one says more.
+type Level int8
+
+// The levels.
+const (
+	LogEmerg Level = iota
+	LogAlert
+	LogCrit
+	LogErr
+	LogWarn
+	LogNotice
+	LogInfo
+	LogDebug
+	LogTrace1
+	LogTrace2
+	LogTrace3
+	LogTrace4
+	LogTrace5
+	LogTrace6
+	LogTrace7
+	LogTrace8
+)
+
+var levelNames = [...]string{"emerg", "alert", "crit", "error", "warn", "notice", "info", "debug",
+	"trace1", "trace2", "trace3", "trace4", "trace5", "trace6", "trace7", "trace8"}
+
+func (l Level) String() string { return levelNames[l] }
+
+// ParseLevel returns the level of that name.
+func ParseLevel(name string) (Level, bool) {
+	for i, n := range levelNames {
+		if EqualFold(n, name) {
+			return Level(i), true
+		}
+	}
+	return 0, false
+}
+
+// LogLevels is what LogLevel says: a level, and others for single modules. Immutable once compiled.
+type LogLevels struct {
+	Default Opt[Level]
+	Modules map[*Module]Level
+}
+
+func (l *LogLevels) over(b *LogLevels) *LogLevels {
+	if l == nil {
+		return b
+	}
+	if b == nil || l.Default.Set {
+		return l
+	}
+	n := &LogLevels{Default: b.Default, Modules: map[*Module]Level{}}
+	for m, v := range b.Modules {
+		n.Modules[m] = v
+	}
+	for m, v := range l.Modules {
+		n.Modules[m] = v
+	}
+	return n
+}
+
+func (l *LogLevels) of(m *Module) Level {
+	if l == nil {
+		return LogWarn
+	}
+	if v, ok := l.Modules[m]; ok {
+		return v
+	}
+	return l.Default.Or(LogWarn)
+}
+
+// LogEntry is one line of the error log before it is formatted.
+type LogEntry struct {
+	Time    time.Time
+	Module  *Module // nil for core
+	Level   Level
+	ID      string   // "AH01161", or "" for pinion's own lines
+	Request *Request // nil outside of a request
+	Conn    *Conn
+	Server  *Server
+	Message string
+}
+
+// ErrorLog writes the error log of a server. Safe for concurrent use: Out must take whole lines at once.
+type ErrorLog struct {
+	Out io.Writer
+	// Format lays a line out; nil is httpd's default format.
+	Format func(dst []byte, e *LogEntry) []byte
+}
+
+// StderrLog is the error log before one is configured.
+var StderrLog = &ErrorLog{Out: os.Stderr}
+
+// Write formats and writes one entry.
+func (l *ErrorLog) Write(e *LogEntry) {
+	format := l.Format
+	if format == nil {
+		format = DefaultErrorFormat
+	}
+	line := append(format(nil, e), '\n')
+	// An error log that can't be written has nowhere to say so.
+	_, _ = l.Out.Write(line)
+}
+
+var processID = os.Getpid()
+
+// DefaultErrorFormat is httpd's without ErrorLogFormat:
+// [time] [module:level] [pid N] [client IP:port] ID: message, referer: R.
+func DefaultErrorFormat(dst []byte, e *LogEntry) []byte {
+	dst = append(dst, '[')
+	dst = e.Time.AppendFormat(dst, "Mon Jan 02 15:04:05.000000 2006")
+	dst = append(dst, "] ["...)
+	dst = append(dst, e.ModuleName()...)
+	dst = append(dst, ':')
+	dst = append(dst, e.Level.String()...)
+	dst = append(dst, "] [pid "...)
+	dst = strconv.AppendInt(dst, int64(processID), 10)
+	if e.Conn != nil {
+		// httpd names the thread; a connection's number is what serves the same end here.
+		dst = append(dst, ":tid "...)
+		dst = strconv.AppendUint(dst, e.Conn.ID, 10)
+	}
+	dst = append(dst, "] "...)
+	if e.Request != nil || e.Conn != nil {
+		dst = append(dst, "[client "...)
+		dst = append(dst, e.client()...)
+		dst = append(dst, "] "...)
+	}
+	if e.ID != "" {
+		dst = append(dst, e.ID...)
+		dst = append(dst, ": "...)
+	}
+	dst = AppendLogEscaped(dst, e.Message)
+	if e.Request != nil {
+		if ref := e.Request.HeadersIn.Get("Referer"); ref != "" {
+			dst = append(dst, ", referer: "...)
+			dst = AppendLogEscaped(dst, ref)
+		}
+	}
+	return dst
+}
+
+// ModuleName is the module's short name as httpd logs it: "proxy_balancer", "core".
+func (e *LogEntry) ModuleName() string {
+	if e.Module == nil {
+		return "core"
+	}
+	name := e.Module.Name
+	if n := len(name) - len("_module"); n > 0 && name[n:] == "_module" {
+		return name[:n]
+	}
+	return name
+}
+
+func (e *LogEntry) client() string {
+	if e.Request != nil && e.Conn != nil && e.Request.ClientIP != e.Conn.RemoteIP {
+		return e.Request.ClientIP
+	}
+	if e.Conn != nil && e.Conn.Remote != (netip.AddrPort{}) {
+		return e.Conn.Remote.String()
+	}
+	return "unknown"
+}
+
+// AppendLogEscaped appends s with control bytes, quotes left alone, written as httpd's log escapes: \n, \xhh, \\.
+func AppendLogEscaped(dst []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '\n':
+			dst = append(dst, '\\', 'n')
+		case c == '\r':
+			dst = append(dst, '\\', 'r')
+		case c == '\t':
+			dst = append(dst, '\\', 't')
+		case c == '\\':
+			dst = append(dst, '\\', '\\')
+		case c < 0x20 || c >= 0x7f:
+			dst = append(dst, '\\', 'x', hex[c>>4], hex[c&15])
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return dst
+}
+
+// LogOn tells whether a line of the module at that level would be written for this request: ask before making a costly one.
+func (r *Request) LogOn(m *Module, l Level) bool { return l <= r.Dir.Core.LogLevel.of(m) }
+
+// Logf writes a line about this request. m is nil for core; id is httpd's AH number or "".
+func (r *Request) Logf(m *Module, l Level, id, format string, args ...any) {
+	if !r.LogOn(m, l) {
+		return
+	}
+	r.Server.Errors.Write(&LogEntry{Time: time.Now(), Module: m, Level: l, ID: id, Request: r, Conn: r.Conn, Server: r.Server,
+		Message: fmt.Sprintf(format, args...)})
+}
+
+// Logf writes a line about the server as a whole.
+func (s *Server) Logf(m *Module, l Level, id, format string, args ...any) {
+	if l > s.Dir.Core.LogLevel.of(m) && l > LogNotice {
+		return
+	}
+	s.Errors.Write(&LogEntry{Time: time.Now(), Module: m, Level: l, ID: id, Server: s, Message: fmt.Sprintf(format, args...)})
+}
+
+// LogOn tells whether a line of the module at that level would be written for this server.
+func (s *Server) LogOn(m *Module, l Level) bool { return l <= s.Dir.Core.LogLevel.of(m) }

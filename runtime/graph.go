@@ -1,0 +1,254 @@
+package runtime
+
+import (
+	"net/netip"
+	"sort"
+	"strings"
+	"sync/atomic"
+
+	"pinion/runtime/table"
+)
+
+// Graph is a whole compiled configuration. It is immutable; requests share it without locks.
+type Graph struct {
+	Main    *Server
+	Servers []*Server // virtual hosts in the order of the file, Main first
+	Listens []ListenAddr
+	// Process are the settings of the process as a whole: PidFile, User, … by directive name in lower case.
+	Process map[string][]string
+	State   *State
+	Hash    string // of the configuration's text, for metrics
+	Banner  string // of ServerTokens, "Apache/2.4.71 (Unix)" by default; "" sends no Server header
+
+	modules []*Module
+	hooks   [nPhases][]boundHook
+	addrs   map[netip.AddrPort]*nameChain // by address; port 0 stands for every port
+	any     map[uint16]*nameChain         // of "*:port", by port
+	uses    uses
+	entries []*stateEntry // what this graph holds in State
+}
+
+type boundHook struct {
+	run    func(*Request) Result
+	module int
+	order  int
+	always bool
+}
+
+func (g *Graph) bindHooks() {
+	for _, m := range g.modules {
+		for _, h := range m.Hooks {
+			g.hooks[h.Phase] = append(g.hooks[h.Phase], boundHook{h.Run, m.index, h.Order, h.Always})
+		}
+	}
+	for p := range g.hooks {
+		sort.SliceStable(g.hooks[p], func(i, j int) bool { return g.hooks[p][i].order < g.hooks[p][j].order })
+	}
+}
+
+// HasModule tells whether <IfModule name> is true, by either of a module's names.
+func HasModule(modules []*Module, name string) bool {
+	for _, m := range modules {
+		if m.Name == name || m.File == name {
+			return true
+		}
+	}
+	return false
+}
+
+// nameChain is the virtual hosts of one address, found by name. httpd takes the first vhost in file order one of
+// whose names matches, exact or wildcard; the index keeps that order.
+type nameChain struct {
+	servers []*Server // in file order; the first is the default
+	exact   map[string]int
+	suffix  map[string]int // "*.example.org" under ".example.org"
+	pattern []namePattern  // every other wildcard
+}
+
+type namePattern struct {
+	glob  string
+	index int
+}
+
+func (c *nameChain) add(s *Server) {
+	for _, have := range c.servers {
+		if have == s {
+			return
+		}
+	}
+	i := len(c.servers)
+	c.servers = append(c.servers, s)
+	put := func(m map[string]int, k string) {
+		if _, ok := m[k]; !ok {
+			m[k] = i
+		}
+	}
+	if s.ServerName != "" {
+		put(c.exact, strings.ToLower(s.ServerName))
+	}
+	for _, a := range s.Aliases {
+		a = strings.ToLower(a)
+		switch {
+		case !strings.ContainsAny(a, "*?"):
+			put(c.exact, a)
+		case strings.HasPrefix(a, "*.") && !strings.ContainsAny(a[2:], "*?"):
+			put(c.suffix, a[1:])
+		default:
+			c.pattern = append(c.pattern, namePattern{a, i})
+		}
+	}
+}
+
+// find returns the server of host, which is in lower case and without a port.
+func (c *nameChain) find(host string) *Server {
+	best := len(c.servers)
+	if i, ok := c.exact[host]; ok {
+		best = i
+	}
+	if len(c.suffix) > 0 {
+		// "*" stands for any text, dots included, so every suffix that starts with a dot is a candidate.
+		for i := 0; i < len(host); i++ {
+			if host[i] == '.' {
+				if j, ok := c.suffix[host[i:]]; ok && j < best {
+					best = j
+				}
+			}
+		}
+	}
+	for _, p := range c.pattern {
+		if p.index >= best {
+			break
+		}
+		if wildMatch(p.glob, host) {
+			best = p.index
+			break
+		}
+	}
+	if best == len(c.servers) {
+		return nil
+	}
+	return c.servers[best]
+}
+
+func newChain() *nameChain {
+	return &nameChain{exact: map[string]int{}, suffix: map[string]int{}}
+}
+
+func (g *Graph) indexVHosts() {
+	g.addrs = map[netip.AddrPort]*nameChain{}
+	g.any = map[uint16]*nameChain{}
+	for _, s := range g.Servers[1:] {
+		for _, a := range s.Addrs {
+			if !a.IP.IsValid() || a.IP.IsUnspecified() {
+				if g.any[a.Port] == nil {
+					g.any[a.Port] = newChain()
+				}
+				g.any[a.Port].add(s)
+				continue
+			}
+			k := netip.AddrPortFrom(a.IP, a.Port)
+			if g.addrs[k] == nil {
+				g.addrs[k] = newChain()
+			}
+			g.addrs[k].add(s)
+		}
+	}
+}
+
+// chain returns the virtual hosts of a connection's local address, nil where only the main server answers.
+func (g *Graph) chain(local netip.AddrPort) *nameChain {
+	ip := local.Addr().Unmap()
+	if c := g.addrs[netip.AddrPortFrom(ip, local.Port())]; c != nil {
+		return c
+	}
+	if c := g.addrs[netip.AddrPortFrom(ip, 0)]; c != nil {
+		return c
+	}
+	if c := g.any[local.Port()]; c != nil {
+		return c
+	}
+	return g.any[0]
+}
+
+// ServerFor returns the server of a local address and a host name ("" for none): httpd's ap_update_vhost_given_ip
+// and update_vhost_from_headers in one.
+func (g *Graph) ServerFor(local netip.AddrPort, host string) *Server {
+	c := g.chain(local)
+	if c == nil {
+		return g.Main
+	}
+	if host != "" {
+		if s := c.find(lowerASCII(host)); s != nil {
+			return s
+		}
+	}
+	return c.servers[0]
+}
+
+// lowerASCII returns s in lower case, s itself where it is already.
+func lowerASCII(s string) string {
+	for i := 0; i < len(s); i++ {
+		if 'A' <= s[i] && s[i] <= 'Z' {
+			return strings.ToLower(s)
+		}
+	}
+	return s
+}
+
+// sharedCounters is how many counters a Graph's uses are spread over, so that connections on different
+// processors don't write one cache line for each request.
+const sharedCounters = 16
+
+type uses struct {
+	n [sharedCounters]struct {
+		atomic.Int64
+		_ [56]byte
+	}
+	retired atomic.Bool
+	closed  atomic.Bool
+}
+
+func (u *uses) total() (n int64) {
+	for i := range u.n {
+		n += u.n[i].Load()
+	}
+	return n
+}
+
+// Acquire counts a user of the current graph of p on behalf of the connection with this id.
+func Acquire(p *atomic.Pointer[Graph], id uint64) *Graph {
+	for {
+		g := p.Load()
+		n := &g.uses.n[id%sharedCounters]
+		n.Add(1)
+		// The graph may have been retired between the two lines; then the count came too late to hold it.
+		if !g.uses.retired.Load() {
+			return g
+		}
+		n.Add(-1)
+		g.tryClose()
+	}
+}
+
+// Release ends what Acquire began.
+func (g *Graph) Release(id uint64) {
+	g.uses.n[id%sharedCounters].Add(-1)
+	if g.uses.retired.Load() {
+		g.tryClose()
+	}
+}
+
+// Retire says that no new request will use the graph: it is closed as soon as the last one ends.
+func (g *Graph) Retire() {
+	g.uses.retired.Store(true)
+	g.tryClose()
+}
+
+func (g *Graph) tryClose() {
+	if g.uses.total() == 0 && g.uses.closed.CompareAndSwap(false, true) {
+		g.State.release(g.entries)
+	}
+}
+
+// EqualFold is table.EqualFold: ASCII case is ignored.
+func EqualFold(a, b string) bool { return table.EqualFold(a, b) }

@@ -1,0 +1,77 @@
+package runtime
+
+import (
+	"io"
+	"sync"
+)
+
+// State is what outlives a Graph: worker states, connection pools, log files. A Graph adopts by key what it shares
+// with the one before; what no graph holds any more is closed. Safe for concurrent use.
+type State struct {
+	// mu guards entries and the counts in them; held for map operations only, while compiling and when a graph closes.
+	mu      sync.Mutex
+	entries map[string]*stateEntry
+}
+
+type stateEntry struct {
+	key   string
+	value any
+	refs  int
+}
+
+// NewState returns an empty state.
+func NewState() *State { return &State{entries: map[string]*stateEntry{}} }
+
+// Adopt returns the value that lives under key, or one that make makes. It lives as long as a graph that adopted it;
+// then it is closed if it is an io.Closer. The same key must always hold the same type.
+func Adopt[T any](c *Compiler, key string, make func() (T, error)) (T, error) {
+	st := c.Graph.State
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if e, ok := st.entries[key]; ok {
+		if c.adopted[key] {
+			return e.value.(T), nil
+		}
+		c.adopted[key] = true
+		e.refs++
+		c.Graph.entries = append(c.Graph.entries, e)
+		return e.value.(T), nil
+	}
+	v, err := make()
+	if err != nil {
+		var none T
+		return none, err
+	}
+	e := &stateEntry{key, v, 1}
+	st.entries[key] = e
+	c.adopted[key] = true
+	c.Graph.entries = append(c.Graph.entries, e)
+	return v, nil
+}
+
+// Peek returns what lives under key, for reports.
+func (st *State) Peek(key string) (any, bool) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if e, ok := st.entries[key]; ok {
+		return e.value, true
+	}
+	return nil, false
+}
+
+func (st *State) release(entries []*stateEntry) {
+	var gone []io.Closer
+	st.mu.Lock()
+	for _, e := range entries {
+		if e.refs--; e.refs == 0 {
+			delete(st.entries, e.key)
+			if c, ok := e.value.(io.Closer); ok {
+				gone = append(gone, c)
+			}
+		}
+	}
+	st.mu.Unlock()
+	for _, c := range gone {
+		c.Close()
+	}
+}
