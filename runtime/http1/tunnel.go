@@ -51,6 +51,9 @@ func (t *tunnel) pump(dst, src *Conn) (n int64, err error) {
 			dst.Abort()
 		}
 	}()
+	if err := dst.Flush(); err != nil {
+		return 0, err
+	}
 	for {
 		if src.Buffered() == 0 {
 			if err := t.await(src); err != nil {
