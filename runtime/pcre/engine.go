@@ -30,14 +30,16 @@ var ErrLimit = errors.New("match limit exceeded")
 
 func init() { regexp2.SetTimeoutCheckPeriod(clockPeriod) }
 
-func newMatcher(n *node, groups int) (matcher, error) {
-	slots := 2 * groups
+func newMatcher(n *node, prefix string, anchored bool) (matcher, error) {
+	if d := newDirect(n, prefix, anchored); d != nil {
+		return d, nil
+	}
 	if linear(n) {
 		w := writer{}
 		w.write(n)
 		// Go refuses counts above 1000; regexp2 takes them.
 		if re, err := regexp.Compile("(?s)" + w.String()); err == nil {
-			return &goMatcher{re: re, slots: slots, keep: w.keep}, nil
+			return &goMatcher{re: re, keep: w.keep}, nil
 		}
 	}
 	w := writer{full: true}
@@ -47,7 +49,7 @@ func newMatcher(n *node, groups int) (matcher, error) {
 		return nil, err
 	}
 	re.MatchTimeout = limit
-	return &backtracker{re: re, slots: slots, keep: w.keep}, nil
+	return &backtracker{re: re, keep: w.keep}, nil
 }
 
 // linear reports whether n means the same to Go's regexp. With sets made
@@ -239,7 +241,6 @@ func settle(loc []int, keep, g, from, to int) {
 // goMatcher runs Go's regexp.
 type goMatcher struct {
 	re    *regexp.Regexp
-	slots int
 	keep  int
 }
 
@@ -253,6 +254,15 @@ func ascii(s string) bool {
 }
 
 var texts = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxKept is the longest buffer a pool keeps; subjects are URIs and headers as a rule.
+const maxKept = 32 << 10
+
+func putBack[T any](pool *sync.Pool, buf *[]T) {
+	if cap(*buf) <= maxKept {
+		pool.Put(buf)
+	}
+}
 
 // runes writes s with each byte from 0x80 on as its private rune, in UTF-8: three bytes
 // of which the first is 0xEE, which occurs nowhere else.
@@ -272,7 +282,7 @@ func (m *goMatcher) match(s string) (bool, error) {
 		return m.re.MatchString(s), nil
 	}
 	buf := texts.Get().(*[]byte)
-	defer texts.Put(buf)
+	defer putBack(&texts, buf)
 	*buf = runes((*buf)[:0], s)
 	return m.re.Match(*buf), nil
 }
@@ -282,7 +292,7 @@ func (m *goMatcher) find(s string, loc []int) (bool, error) {
 		return m.settle(m.re.FindStringSubmatchIndex(s), loc), nil
 	}
 	buf := texts.Get().(*[]byte)
-	defer texts.Put(buf)
+	defer putBack(&texts, buf)
 	*buf = runes((*buf)[:0], s)
 	found := m.re.FindSubmatchIndex(*buf)
 	for i, o := range found {
@@ -310,7 +320,6 @@ func (m *goMatcher) settle(found, loc []int) bool {
 // backtracker runs regexp2.
 type backtracker struct {
 	re    *regexp2.Regexp
-	slots int
 	keep  int
 }
 
@@ -334,7 +343,7 @@ func (m *backtracker) find(s string, loc []int) (bool, error) {
 
 func (m *backtracker) run(s string, found func(regexp2.MatchView)) (ok bool, err error) {
 	buf := subjects.Get().(*[]rune)
-	defer subjects.Put(buf)
+	defer putBack(&subjects, buf)
 	r := (*buf)[:0]
 	for i := 0; i < len(s); i++ {
 		c := rune(s[i])
