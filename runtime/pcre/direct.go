@@ -10,7 +10,7 @@ import "strings"
 // A choice needs no undoing when the bytes that lead into one way can't begin
 // the other (like LL(1) in parsers), or when the way in and all that follows can't
 // fail; or when the distance to the subject's end decides, as in ^(.*)\.html$.
-// Then greedy, lazy and possessive are the same, and so is the order of branches.
+// Then greedy and lazy are the same, and so is the order of branches.
 
 type inst struct {
 	op       dop
@@ -19,27 +19,29 @@ type inst struct {
 	lit      string
 	n        int // slot, target or distance
 	min, max int
+	table    *[256]int // of targets
 }
 
 type dop uint8
 
 const (
-	dLit   dop = iota // lit
-	dSet              // one byte of set
-	dSpan             // min to max bytes of set, as many as there are
-	dUntil            // dSpan of all bytes but stop, without max
-	dRest             // all that is left, min bytes or more
-	dTo               // min to max bytes of set, up to n bytes before the end
-	dSave             // the offset into slot n
-	dSplit            // goes on if the next byte is in set, else jumps to n
-	dJump             // to n
-	dStart            // at the subject's start
-	dEnd              // at the subject's end
+	dLit    dop = iota // lit
+	dSet               // one byte of set
+	dSpan              // min to max bytes of set, as many as there are
+	dUntil             // dSpan of all bytes but stop, without max
+	dRest              // all that is left, min bytes or more
+	dTo                // min to max bytes of set, up to n bytes before the end
+	dSave              // the offset into slot n
+	dSplit             // goes on if the next byte is in set, else jumps to n
+	dSwitch            // jumps to where table says for the next byte, to n without one
+	dJump              // to n
+	dStart             // at the subject's start
+	dEnd               // at the subject's end
 	dMatch
 )
 
 // maxDirect bounds a program; long ones are left to Go's regexp.
-const maxDirect = 200
+const maxDirect = 1000
 
 // shortRun is the longest repeat that may fail at each start of a search
 // without an anchor; beyond, the search would take the square of the length.
@@ -71,6 +73,7 @@ type builder struct {
 // newDirect returns nil when a choice may have to be undone.
 func newDirect(n *node, prefix string, anchored bool) *direct {
 	b := &builder{}
+	anchored = anchored || leadsAnywhere(n)
 	end := follow{set: all, sure: true, tail: -1}
 	if !b.build(n, end) || b.slow && !anchored {
 		return nil
@@ -107,7 +110,7 @@ func first(n *node, after set) set {
 			s.union(after)
 		}
 		return s
-	case opGroup, opAtomic:
+	case opGroup:
 		return first(n.subs[0], after)
 	case opAssert:
 		if n.n == atEnd {
@@ -122,7 +125,7 @@ func total(n *node) bool {
 	switch n.op {
 	case opSet:
 		return true
-	case opGroup, opAtomic:
+	case opGroup:
 		return total(n.subs[0])
 	case opCat:
 		if len(n.subs) == 0 || !total(n.subs[0]) {
@@ -141,7 +144,7 @@ func total(n *node) bool {
 // optional reports whether n matches anywhere.
 func optional(n *node) bool {
 	switch n.op {
-	case opGroup, opAtomic:
+	case opGroup:
 		return optional(n.subs[0])
 	case opRepeat:
 		return n.min == 0 && total(n.subs[0])
@@ -158,7 +161,9 @@ func optional(n *node) bool {
 
 // before returns what stands in front of n when f follows it.
 func (f follow) before(n *node) follow {
-	r := follow{set: first(n, f.set), sure: f.sure && optional(n), tail: -1}
+	// (.*)$ can't fail either, whatever comes.
+	sure := f.sure && optional(n) || f.tail == 0 && takesAll(n)
+	r := follow{set: first(n, f.set), sure: sure, tail: -1}
 	if n.op == opAssert && n.n == atEnd {
 		r.tail = 0
 	} else if w, ok := n.width(); ok && f.tail >= 0 {
@@ -216,8 +221,6 @@ func (b *builder) build(n *node, f follow) bool {
 		ok := b.build(n.subs[0], f)
 		b.emit(inst{op: dSave, n: 2*n.n + 1})
 		return ok
-	case opAtomic:
-		return b.build(n.subs[0], f)
 	case opKeep:
 		b.emit(inst{op: dSave, n: 0})
 		return true
@@ -234,36 +237,119 @@ func (b *builder) build(n *node, f follow) bool {
 	return false
 }
 
+// branches writes a choice that the next byte makes. As the branches exclude each
+// other, their order is of no matter, but at the subject's end there is no byte:
+// one branch at most may be empty, and it becomes the default.
 func (b *builder) branches(subs []*node, f follow) bool {
-	var ends []int
-	for i, s := range subs[:len(subs)-1] {
+	subs = factor(subs)
+	if len(subs) == 1 {
+		return b.build(subs[0], f)
+	}
+	var seen set
+	other := len(subs) - 1
+	for i, s := range subs {
 		own := first(s, f.set)
-		for _, other := range subs[i+1:] {
-			if own.meets(first(other, f.set)) {
-				return false
-			}
-		}
-		// At the subject's end no byte decides: only the last may be empty.
-		if s.nullable() {
+		if own.meets(seen) || s.nullable() && other != len(subs)-1 {
 			return false
 		}
-		split := b.emit(inst{op: dSplit, set: own})
+		seen.union(own)
+		if s.nullable() {
+			other = i
+		}
+	}
+	if other != len(subs)-1 && subs[len(subs)-1].nullable() {
+		return false
+	}
+	table := new([256]int)
+	choice := b.emit(inst{op: dSwitch, table: table})
+	var ends []int
+	for i, s := range subs {
 		b.mark = len(b.prog)
+		if i == other {
+			b.prog[choice].n = len(b.prog)
+		} else {
+			for c, own := 0, first(s, f.set); c < 256; c++ {
+				if own.has(byte(c)) {
+					table[c] = len(b.prog)
+				}
+			}
+		}
 		if !b.build(s, f) {
 			return false
 		}
 		ends = append(ends, b.emit(inst{op: dJump}))
-		b.land(split)
 	}
-	ok := b.build(subs[len(subs)-1], f)
+	for c := range table {
+		if table[c] == 0 { // no branch stands at 0: the choice itself is before
+			table[c] = b.prog[choice].n
+		}
+	}
 	b.land(ends...)
-	return ok
+	return true
+}
+
+// factor joins the branches that begin with the same byte: gif|jpe?g|js becomes
+// gif|j(?:pe?g|s). The order among those joined stays.
+func factor(subs []*node) []*node {
+	var out []*node
+	heads := map[set]int{}
+	tails := map[int][]*node{}
+	for _, s := range subs {
+		seq := []*node{s}
+		if s.op == opCat {
+			seq = s.subs
+		}
+		if len(seq) == 0 || seq[0].op != opSet {
+			out = append(out, s)
+			continue
+		}
+		at, ok := heads[seq[0].set]
+		if !ok {
+			at = len(out)
+			heads[seq[0].set] = at
+			out = append(out, s)
+		}
+		tails[at] = append(tails[at], &node{op: opCat, subs: seq[1:]})
+		if ok {
+			out[at] = &node{op: opCat, subs: []*node{seq[0], {op: opAlt, subs: tails[at]}}}
+		}
+	}
+	return out
+}
+
+// takesAll reports whether n is .* for all bytes, captured or not.
+func takesAll(n *node) bool {
+	switch n.op {
+	case opGroup:
+		return takesAll(n.subs[0])
+	case opCat:
+		return len(n.subs) == 1 && takesAll(n.subs[0])
+	case opRepeat:
+		return n.min == 0 && n.max == unbounded && n.greed != possessive && n.subs[0].op == opSet && n.subs[0].set == all
+	}
+	return false
+}
+
+// leadsAnywhere reports whether n begins with .* for all bytes. A search that
+// fails at the first byte then fails at each one after it.
+func leadsAnywhere(n *node) bool {
+	for n.op == opGroup || n.op == opCat && len(n.subs) > 0 {
+		n = n.subs[0]
+	}
+	return takesAll(n)
 }
 
 func (b *builder) repeat(n *node, f follow) bool {
 	sub := n.subs[0]
 	if n.max == 0 {
 		return true
+	}
+	if n.greed == possessive {
+		// It takes what it would take if nothing followed: for a set, all there
+		// is, without a look at the end; for more than a set, who knows.
+		if f.tail = -1; sub.op != opSet {
+			return false
+		}
 	}
 	own := first(sub, set{})
 	apart := !own.meets(f.set)
@@ -434,6 +520,12 @@ func (d *direct) run(s string, i int, loc []int) bool {
 		case dSplit:
 			if i == len(s) || !in.set.has(s[i]) {
 				pc = in.n - 1
+			}
+		case dSwitch:
+			if i == len(s) {
+				pc = in.n - 1
+			} else {
+				pc = in.table[s[i]] - 1
 			}
 		case dJump:
 			pc = in.n - 1

@@ -20,7 +20,7 @@ const private = 0xE000
 // The limits of a backtracking match. The clock ticks every clockPeriod, so a
 // match ends after limit plus one to two of them.
 const (
-	limit       = 50 * time.Millisecond
+	limit       = 100 * time.Millisecond
 	clockPeriod = 10 * time.Millisecond
 	maxStack    = 1 << 20 // ints, 8 MB
 )
@@ -140,8 +140,14 @@ func (w *writer) repeat(n *node) {
 		w.WriteString("(?>")
 		defer w.WriteByte(')')
 	}
-	w.list("(?:", n.subs)
-	w.WriteByte('{')
+	w.WriteString("(?:")
+	w.write(n.subs[0])
+	if n.max != 0 && n.max != 1 && n.subs[0].any(holds) {
+		// regexp2 2.12 takes (?:(?>a+)){2} for a{2,}, which gives back what (?>…)
+		// must hold. An assertion that is always true keeps the two loops apart.
+		w.WriteString(`(?<=.|\A)`)
+	}
+	w.WriteString("){")
 	w.WriteString(strconv.Itoa(n.min))
 	switch n.max {
 	case n.min:
@@ -154,6 +160,11 @@ func (w *writer) repeat(n *node) {
 	if n.greed == lazy {
 		w.WriteByte('?')
 	}
+}
+
+// holds reports whether n keeps all it took.
+func holds(n *node) bool {
+	return n.op == opAtomic || n.op == opRepeat && n.greed == possessive
 }
 
 func (w *writer) assert(kind int) {
@@ -240,8 +251,8 @@ func settle(loc []int, keep, g, from, to int) {
 
 // goMatcher runs Go's regexp.
 type goMatcher struct {
-	re    *regexp.Regexp
-	keep  int
+	re   *regexp.Regexp
+	keep int
 }
 
 func ascii(s string) bool {
@@ -319,8 +330,8 @@ func (m *goMatcher) settle(found, loc []int) bool {
 
 // backtracker runs regexp2.
 type backtracker struct {
-	re    *regexp2.Regexp
-	keep  int
+	re   *regexp2.Regexp
+	keep int
 }
 
 var subjects = sync.Pool{New: func() any { return new([]rune) }}

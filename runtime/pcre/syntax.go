@@ -105,7 +105,7 @@ func (n *node) width() (int, bool) {
 		return first, ok
 	case opRepeat:
 		w, ok := n.subs[0].width()
-		if w == 0 || n.max == 0 {
+		if n.max == 0 || n.subs[0].op == opLook {
 			return 0, ok
 		}
 		return w * n.min, ok && n.min == n.max && w*n.min <= maxBehind
