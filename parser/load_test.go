@@ -13,9 +13,9 @@ import (
 	"testing"
 )
 
-// allNames is a table of every name in a list of httpd's directives, each taking anything anywhere.
+// allNames is a table of every name in a list of httpd's directives, each taking anything anywhere, and of all modules.
 // The list lacks the directives of some MPMs and of modules that httpd does not ship.
-func allNames(t testing.TB, path string) *Table {
+func allNames(t testing.TB, path string) (*Table, map[string]bool) {
 	f, err := os.Open(path)
 	if err != nil {
 		t.Skipf("no list of httpd's directives: %v", err)
@@ -28,15 +28,19 @@ func allNames(t testing.TB, path string) *Table {
 		t.Fatal(err)
 	}
 	var all []*Directive
+	modules := map[string]bool{"core.c": true}
 	for _, row := range rows[1:] {
+		if name, ok := strings.CutPrefix(row[2], "mod_"); ok {
+			modules[row[2]+".c"], modules[name+"_module"] = true, true
+		}
 		all = append(all, &Directive{Name: row[0], Section: row[1] == "yes", Args: Raw})
 	}
-	return NewTable(all)
+	return NewTable(all), modules
 }
 
 func shared(name string) string { return filepath.Join("..", "..", "shared", name) }
 
-func referenceTable(t testing.TB) *Table {
+func referenceTable(t testing.TB) (*Table, map[string]bool) {
 	dir := os.Getenv("PINION_REFERENCE")
 	if dir == "" {
 		dir = shared("reference")
@@ -46,7 +50,7 @@ func referenceTable(t testing.TB) *Table {
 
 // TestDebian loads the configuration that Debian installs.
 func TestDebian(t *testing.T) {
-	table := referenceTable(t)
+	table, modules := referenceTable(t)
 	const path = "/etc/apache2/apache2.conf"
 	if _, err := os.Stat(path); err != nil {
 		t.Skipf("Debian's apache2 is not installed: %v", err)
@@ -54,7 +58,7 @@ func TestDebian(t *testing.T) {
 	env := map[string]string{"APACHE_RUN_USER": "www-data", "APACHE_RUN_GROUP": "www-data", "APACHE_PID_FILE": "/run/apache2.pid",
 		"APACHE_RUN_DIR": "/run/apache2", "APACHE_LOCK_DIR": "/run/lock", "APACHE_LOG_DIR": "/var/log/apache2"}
 	tree, diags := Load(path, &Options{
-		ServerRoot: "/etc/apache2", Directives: table.Lookup, Nearest: table.Nearest, Modules: func(string) bool { return true },
+		ServerRoot: "/etc/apache2", Directives: table.Lookup, Nearest: table.Nearest, Modules: func(name string) bool { return modules[name] },
 		Getenv: func(name string) (string, bool) { v, ok := env[name]; return v, ok },
 	})
 	if len(diags) > 0 {
@@ -69,7 +73,7 @@ func TestDebian(t *testing.T) {
 
 // TestCorpus loads real files by themselves, and compares with what httpd says of what the parser answers for.
 func TestCorpus(t *testing.T) {
-	table := referenceTable(t)
+	table, modules := referenceTable(t)
 	dir := os.Getenv("PINION_CORPUS")
 	if dir == "" {
 		dir = shared("corpus/files")
@@ -100,7 +104,7 @@ func TestCorpus(t *testing.T) {
 	for _, name := range names {
 		base := filepath.Base(name)
 		tree, diags := Load(name, &Options{ServerRoot: "/etc/apache2", Directives: table.Lookup, Nearest: table.Nearest,
-			Modules: func(string) bool { return true }, Offline: true,
+			Modules: func(name string) bool { return modules[name] }, Offline: true,
 			Getenv: func(string) (string, bool) { return "", false }})
 		var b bytes.Buffer
 		WriteText(&b, diags, TextOptions{Source: tree.Source})
