@@ -5,12 +5,15 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // allNames is a table of every name in a list of httpd's directives, each taking anything anywhere, and of all modules.
@@ -222,20 +225,19 @@ func TestHostileFiles(t *testing.T) {
 	write(t, path("empty"), "")
 	write(t, path("binary"), strings.Repeat("\xff\xfe</<>\x01\n<\n>\n", 50000))
 	write(t, path("deep"), strings.Repeat("<Location /x>\n", 100000))
+	write(t, path("nested"), strings.Repeat("<RequireAny>\n", 100000))
+	write(t, path("skipped"), "<IfModule nope>\n"+strings.Repeat("<RequireAny>\n", 100000)+strings.Repeat("</X>\n", 100000))
+	write(t, path("uses"), macroChain(3000))
 	write(t, path("bomb"), "Define A 0123456789\n"+strings.Repeat("Define A ${A}${A}\n", 60))
 	write(t, path("macrobomb"), macroBomb(40))
-	write(t, path("unreadable"), "ServerName a\n")
-	os.Chmod(path("unreadable"), 0)
 	os.Mkdir(path("folder"), 0o755)
 	for _, c := range []struct{ name, code string }{
 		{"zeros", "nul-byte"}, {"long", ""}, {"longname", "unknown-directive"}, {"empty", ""}, {"binary", "bad-section"}, {"deep", "too-many-errors"},
-		{"bomb", "line-too-long"}, {"macrobomb", "too-many-lines"}, {"unreadable", "include-failed"}, {"folder", ""}, {"missing", "include-missing"},
+		{"nested", "too-many-sections"}, {"skipped", "too-many-sections"}, {"uses", ""},
+		{"bomb", "line-too-long"}, {"macrobomb", "too-many-lines"}, {"folder", ""}, {"missing", "include-missing"},
 		{"/dev/zero", "include-failed"}, {"/dev/null", ""}, {"zeros/x", "include-missing"},
 	} {
 		t.Run(filepath.Base(c.name), func(t *testing.T) {
-			if c.name == "unreadable" && os.Geteuid() == 0 {
-				t.Skip("root reads everything")
-			}
 			name := c.name
 			if !filepath.IsAbs(name) {
 				name = path(name)
@@ -261,12 +263,44 @@ func TestHostileFiles(t *testing.T) {
 	}
 }
 
+// deniedFS lets nobody read a file.
+type deniedFS struct{ memFS }
+
+func (deniedFS) ReadFile(name string, _ int64) ([]byte, error) {
+	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
+}
+
+func TestUnreadable(t *testing.T) {
+	o := testOptions(memFS{})
+	o.FS = deniedFS{files("/srv/main.conf", "ServerName a\n")}
+	tree, diags := Load("main.conf", o)
+	want := "main.conf: error: could not open configuration file /srv/main.conf: permission denied [include-failed]"
+	if len(diags) != 1 || diags[0].String() != want {
+		t.Errorf("got %v", diags)
+	}
+	// What can't be read is watched all the same.
+	if d := cmp.Diff([]string{"/srv/main.conf"}, tree.Globs); d != "" {
+		t.Error(d)
+	}
+}
+
 // macroBomb is n macros, each of which uses the one before twice.
 func macroBomb(n int) string {
 	var b strings.Builder
 	b.WriteString("<Macro m0>\nServerName x\n</Macro>\n")
 	for i := 1; i <= n; i++ {
 		fmt.Fprintf(&b, "<Macro m%d>\nUse m%d\nUse m%d\n</Macro>\n", i, i-1, i-1)
+	}
+	fmt.Fprintf(&b, "Use m%d\n", n)
+	return b.String()
+}
+
+// macroChain is n macros, each of which uses the one before.
+func macroChain(n int) string {
+	var b strings.Builder
+	b.WriteString("<Macro m0>\nServerName x\n</Macro>\n")
+	for i := 1; i <= n; i++ {
+		fmt.Fprintf(&b, "<Macro m%d>\nUse m%d\n</Macro>\n", i, i-1)
 	}
 	fmt.Fprintf(&b, "Use m%d\n", n)
 	return b.String()
