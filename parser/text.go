@@ -28,7 +28,7 @@ const longestShown = 160
 //	file:line:col: error: message [code]
 //	    the source line
 //	    ^~~~
-//	  included from file:line: Include sites-enabled/*.conf
+//	  from file:line: Include sites-enabled/*.conf
 //	  hint: what to do
 func WriteText(w io.Writer, diags Diagnostics, o TextOptions) error {
 	t := textWriter{w: bufio.NewWriter(w), o: o}
