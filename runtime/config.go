@@ -59,6 +59,16 @@ type ServerSettings struct {
 	InternalRedirects    Opt[int]           // LimitInternalRecursion, 10
 	SubRequestDepth      Opt[int]           // LimitInternalRecursion's second figure, 10
 	HeaderTimeout        Opt[time.Duration] // RequestReadTimeout header=20-…: the first figure; 0 is no limit
+	HeaderRate           Opt[ReadRate]      // what follows it, header=…-40,MinRate=500
+	BodyTimeout          Opt[time.Duration] // RequestReadTimeout body=20
+	BodyRate             Opt[ReadRate]
+}
+
+// ReadRate stretches a timeout of RequestReadTimeout: every MinRate bytes that arrive buy the client one second more,
+// up to Max in all (0 is no bound). A MinRate of 0 stretches nothing.
+type ReadRate struct {
+	Max     time.Duration
+	MinRate int // bytes a second
 }
 
 func (s *ServerSettings) over(b *ServerSettings) ServerSettings {
@@ -70,6 +80,7 @@ func (s *ServerSettings) over(b *ServerSettings) ServerSettings {
 		s.Unsafe.Over(b.Unsafe), s.RegisteredMethods.Over(b.RegisteredMethods), s.StrictHostCheck.Over(b.StrictHostCheck),
 		s.Protocols.Over(b.Protocols), s.ProtocolsHonorOrder.Over(b.ProtocolsHonorOrder),
 		s.InternalRedirects.Over(b.InternalRedirects), s.SubRequestDepth.Over(b.SubRequestDepth), s.HeaderTimeout.Over(b.HeaderTimeout),
+		s.HeaderRate.Over(b.HeaderRate), s.BodyTimeout.Over(b.BodyTimeout), s.BodyRate.Over(b.BodyRate),
 	}
 }
 
