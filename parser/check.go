@@ -151,13 +151,13 @@ func (l *loader) checkArgs(e *entry, def *Directive) bool {
 	shape, words := &shapes[def.Args], e.line.Args
 	n := len(words)
 	r := e.line.Range
-	ok := n >= shape.least
+	ok, empty := n >= shape.least, false
 	if ok && shape.most >= 0 && n > shape.most {
 		ok, r = false, grammar.Range{Start: words[shape.most].Range.Start, End: words[n-1].Range.End}
 	}
 	for i := 0; ok && i < shape.filled; i++ {
 		if words[i].Text == "" {
-			ok, r = false, words[i].Range
+			ok, empty, r = false, true, words[i].Range
 		}
 	}
 	switch {
@@ -170,12 +170,12 @@ func (l *loader) checkArgs(e *entry, def *Directive) bool {
 		l.say(Warning, e, words[1].Range, "ignored-argument", "", "%s ignores what follows %s", def.title(), words[0].Text)
 	}
 	if !ok {
-		l.wrongArgs(e, def, r, shape.words)
+		l.wrongArgs(e, def, r, empty)
 	}
 	return ok
 }
 
-func (l *loader) wrongArgs(e *entry, def *Directive, r grammar.Range, expected string) {
+func (l *loader) wrongArgs(e *entry, def *Directive, r grammar.Range, empty bool) {
 	syntax := ""
 	if def.Syntax != "" {
 		syntax = "syntax: " + def.Name + " " + def.Syntax
@@ -187,10 +187,10 @@ func (l *loader) wrongArgs(e *entry, def *Directive, r grammar.Range, expected s
 	switch {
 	case len(e.line.Args) == 0:
 		found = "found none"
+	case empty:
+		found = "found an empty one"
 	case def.Args == Flag:
 		found = fmt.Sprintf("found %q", clip(e.line.Args[0].Text))
-	case r.Start != e.line.Range.Start && r.End.Offset-r.Start.Offset == 2:
-		found = "found an empty one"
 	}
-	l.say(Error, e, r, "wrong-arguments", syntax, "%s %s, %s", def.title(), expected, found)
+	l.say(Error, e, r, "wrong-arguments", syntax, "%s %s, %s", def.title(), shapes[def.Args].words, found)
 }

@@ -40,10 +40,10 @@ type loader struct {
 	tree *Tree
 
 	in     *stream
-	frames []frame // the sections that are open; frames[0] is the server
-	base   int     // frames below are of the files that include this one
-	owed   map[string]int
-	kids   []*Node // children of all open sections, innermost last
+	frames []frame        // the sections that are open; frames[0] is the server
+	base   int            // frames below are of the files that include this one
+	owed   map[string]int // sections that were closed for another's mistake: their own end may still come
+	kids   []*Node        // children of all open sections, innermost last
 
 	files map[string]*parsed // read by this load
 	stack []string           // files being read, outermost first

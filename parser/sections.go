@@ -45,6 +45,9 @@ func (d *Directive) inside(ctx Context) Context {
 
 // open opens a section that is not one of the parser's own.
 func (l *loader) open(e *entry, def *Directive) {
+	if len(l.frames) == l.base && len(l.owed) > 0 {
+		clear(l.owed)
+	}
 	l.unclosedTwin(e, def)
 	up := *l.top()
 	ok := l.check(e, def) && e.line.Err == nil
@@ -149,14 +152,14 @@ func (l *loader) closeOther(e *entry) {
 		}
 		return
 	}
-	if key := strings.ToLower(name); l.owed[key] > 0 {
-		l.owed[key]--
-		return
-	}
 	if inside && !l.closesLater(l.top().name) {
 		l.mismatch(e, l.top().name, l.top().place)
 		l.owed[strings.ToLower(l.top().name)]++
 		l.pop()
+		return
+	}
+	if key := strings.ToLower(name); l.owed[key] > 0 {
+		l.owed[key]--
 		return
 	}
 	d := l.say(Error, e, e.line.Range, "not-opened", "", "</%s> without matching <%s> section", name, name)

@@ -1,0 +1,300 @@
+package http1
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// bufferSize holds nearly every head whole and lets a body move in few system calls.
+const bufferSize = 16 << 10
+
+var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+
+func getBuffer() []byte { return buffers.Get().(*[bufferSize]byte)[:] }
+
+// putBuffer takes b back, unless a long head had made it grow.
+func putBuffer(b []byte) {
+	if cap(b) == bufferSize {
+		buffers.Put((*[bufferSize]byte)(b[:bufferSize]))
+	}
+}
+
+// Conn is a connection with buffers on both ways. The buffers come from a pool when bytes arrive or are written and go
+// back when they are empty: a connection that waits holds none.
+type Conn struct {
+	nc  net.Conn
+	tcp *net.TCPConn    // nil unless nc is plain TCP
+	raw syscall.RawConn // nil unless nc is plain TCP or a unix socket
+
+	rb   []byte // read buffer or nil; rb[r:w] is unread
+	r, w int
+	wb   []byte // bytes to be written, or nil
+
+	rd, wd   deadline
+	in, out  atomic.Int64
+	aborted  atomic.Bool
+	sent     bool // FlushAwait: the request is on its way
+	rn       int  // result of fillRaw
+	rerr     error
+	werr     error
+	fillFn   func(fd uintptr) bool
+	awaitFn  func(fd uintptr) bool
+	vec      [2][]byte
+	bufs     net.Buffers
+	small    [1]byte
+	idle     time.Duration // Pool: since when it is idle
+	requests int
+}
+
+// NewConn wraps nc. TCP and unix connections are read through their file descriptor; any other (TLS) through Read.
+func NewConn(nc net.Conn) *Conn {
+	c := &Conn{nc: nc}
+	c.tcp, _ = nc.(*net.TCPConn)
+	switch nc.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		if raw, err := nc.(syscall.Conn).SyscallConn(); err == nil {
+			c.raw = raw
+			c.fillFn, c.awaitFn = c.fillRaw, c.awaitRaw
+		}
+	}
+	return c
+}
+
+// NetConn returns the wrapped connection. What is read from it past the Conn's buffer is lost to the Conn.
+func (c *Conn) NetConn() net.Conn { return c.nc }
+
+// BytesIn returns how many bytes have been read from the connection (%I). Safe for concurrent use.
+func (c *Conn) BytesIn() int64 { return c.in.Load() }
+
+// BytesOut returns how many bytes have been written to the connection (%O); what is still buffered doesn't count.
+// Safe for concurrent use.
+func (c *Conn) BytesOut() int64 { return c.out.Load() }
+
+// Buffered returns how many bytes have been read from the connection and not consumed.
+func (c *Conn) Buffered() int { return c.w - c.r }
+
+// Unflushed returns how many bytes wait to be flushed.
+func (c *Conn) Unflushed() int { return len(c.wb) }
+
+// WaitReadable waits, with the read timeout, until there is at least one byte to read or the connection ends, and
+// reads it. While it waits the connection holds no read buffer. What waits to be written is not flushed.
+func (c *Conn) WaitReadable() error {
+	if c.w > c.r {
+		return nil
+	}
+	if c.raw == nil {
+		return c.waitPlain()
+	}
+	return c.fill()
+}
+
+// Peek returns the next n bytes without consuming them, waiting for them if need be; n is at most 4096. With fewer
+// bytes before the end it returns those and the error.
+func (c *Conn) Peek(n int) ([]byte, error) {
+	for c.w-c.r < n {
+		if err := c.fill(); err != nil {
+			return c.rb[c.r:c.w], err
+		}
+	}
+	return c.rb[c.r : c.r+n], nil
+}
+
+// Read reads what is buffered, else from the connection.
+func (c *Conn) Read(p []byte) (int, error) {
+	if c.w == c.r {
+		if len(p) == 0 {
+			return 0, nil
+		}
+		if err := c.fill(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, c.rb[c.r:c.w])
+	c.consume(n)
+	return n, nil
+}
+
+// consume drops n buffered bytes, and the buffer with the last of them.
+func (c *Conn) consume(n int) {
+	c.r += n
+	if c.r == c.w {
+		c.releaseRead()
+	}
+}
+
+func (c *Conn) releaseRead() {
+	if c.rb != nil {
+		putBuffer(c.rb)
+	}
+	c.rb, c.r, c.w = nil, 0, 0
+}
+
+// fill reads at least one byte into the buffer. The buffer must have room, or unread bytes that can be moved down.
+func (c *Conn) fill() error {
+	if c.rb != nil && c.w == len(c.rb) {
+		if c.r == 0 {
+			return errBufferFull
+		}
+		c.w = copy(c.rb, c.rb[c.r:c.w])
+		c.r = 0
+	}
+	if err := c.armRead(); err != nil {
+		return err
+	}
+	if c.raw == nil {
+		return c.fillPlain()
+	}
+	if err := c.raw.Read(c.fillFn); err != nil {
+		return err
+	}
+	return c.filled()
+}
+
+var errBufferFull = errors.New("http1: read buffer is full")
+
+// filled takes the result of fillRaw.
+func (c *Conn) filled() error {
+	switch {
+	case c.rerr != nil:
+		return &net.OpError{Op: "read", Net: c.nc.LocalAddr().Network(), Source: c.nc.LocalAddr(),
+			Addr: c.nc.RemoteAddr(), Err: os.NewSyscallError("read", c.rerr)}
+	case c.rn == 0:
+		return io.EOF
+	}
+	c.w += c.rn
+	c.in.Add(int64(c.rn))
+	return nil
+}
+
+// fillRaw is what RawConn.Read calls, first at once, then each time the descriptor may have become readable. It
+// gives an empty buffer back before it says "wait": this is how an idle connection comes to hold none.
+//
+// It tries to read at the first call. To wait first would save the system call that says EAGAIN, but loses the
+// wake-up for bytes that came before: RawConn.Read forgets an edge that it has not been waiting for. See awaitRaw.
+func (c *Conn) fillRaw(fd uintptr) bool {
+	if c.rb == nil {
+		c.rb = getBuffer()
+	}
+	n, err := unix.Read(int(fd), c.rb[c.w:])
+	for err == unix.EINTR {
+		n, err = unix.Read(int(fd), c.rb[c.w:])
+	}
+	if err != nil || n == 0 {
+		if c.w == 0 {
+			c.releaseRead()
+		}
+		if err == unix.EAGAIN {
+			return false
+		}
+	}
+	c.rn, c.rerr = n, err
+	return true
+}
+
+// fillPlain reads through nc.
+func (c *Conn) fillPlain() error {
+	if c.rb == nil {
+		c.rb = getBuffer()
+	}
+	n, err := c.nc.Read(c.rb[c.w:])
+	c.w += n
+	c.in.Add(int64(n))
+	if n > 0 {
+		return nil // a late error comes again
+	}
+	if c.w == c.r {
+		c.releaseRead()
+	}
+	if err == nil {
+		err = io.ErrNoProgress
+	}
+	return err
+}
+
+// waitPlain waits for one byte without holding a buffer, as nc can't be asked whether it is readable.
+func (c *Conn) waitPlain() error {
+	if err := c.armRead(); err != nil {
+		return err
+	}
+	n, err := c.nc.Read(c.small[:])
+	if n == 0 {
+		if err == nil {
+			err = io.ErrNoProgress
+		}
+		return err
+	}
+	c.rb = getBuffer()
+	c.rb[0], c.r, c.w = c.small[0], 0, 1
+	c.in.Add(1)
+	return nil
+}
+
+// Close closes the connection and gives the buffers back; unflushed bytes are lost. It must not run while another
+// goroutine reads or writes: that is what Abort is for.
+func (c *Conn) Close() error {
+	c.releaseRead()
+	c.releaseWrite()
+	return c.nc.Close()
+}
+
+// Abort makes every read and write, running or to come, fail with os.ErrDeadlineExceeded. It is safe for concurrent use.
+func (c *Conn) Abort() {
+	c.aborted.Store(true)
+	_ = c.nc.SetDeadline(time.Unix(1, 0)) // fails only on a closed connection
+}
+
+// CloseWrite tells the peer that no more will come (a FIN, or TLS close_notify); reading goes on.
+func (c *Conn) CloseWrite() error {
+	if cw, ok := c.nc.(interface{ CloseWrite() error }); ok {
+		return cw.CloseWrite()
+	}
+	return nil
+}
+
+// Alive reports, with one system call, whether an idle connection can take a request: the peer has not closed it and
+// has sent nothing that nobody asked for. On TLS unread bytes are fine, they may be a session ticket.
+func (c *Conn) Alive() bool {
+	if c.w > c.r {
+		return false
+	}
+	raw := c.raw
+	if raw == nil {
+		under, ok := c.nc.(interface{ NetConn() net.Conn })
+		if !ok {
+			return true
+		}
+		sc, ok := under.NetConn().(syscall.Conn)
+		if !ok {
+			return true
+		}
+		var err error
+		if raw, err = sc.SyscallConn(); err != nil {
+			return false
+		}
+	}
+	alive := false
+	err := raw.Control(func(fd uintptr) {
+		var b [1]byte
+		n, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		alive = err == unix.EAGAIN || err == unix.EINTR || err == nil && n > 0 && c.raw == nil
+	})
+	return err == nil && alive
+}
+
+// growFull makes a full buffer longer. The callers bound how often.
+func (c *Conn) growFull() {
+	if c.r == 0 && c.w > 0 && c.w == len(c.rb) {
+		longer := make([]byte, 2*len(c.rb))
+		copy(longer, c.rb)
+		putBuffer(c.rb)
+		c.rb = longer
+	}
+}

@@ -1,0 +1,131 @@
+package http1
+
+import (
+	"net"
+
+	"golang.org/x/sys/unix"
+)
+
+// Write buffers p, or, when it doesn't fit, writes the buffer and p together without copying p.
+func (c *Conn) Write(p []byte) (int, error) {
+	if len(c.wb)+len(p) <= bufferSize {
+		c.wb = append(c.writeBuffer(), p...)
+		return len(p), nil
+	}
+	if err := c.armWrite(); err != nil {
+		return 0, err
+	}
+	if len(c.wb) == 0 {
+		n, err := c.nc.Write(p)
+		c.out.Add(int64(n))
+		return n, err
+	}
+	if c.raw == nil { // two TLS records rather than a copy
+		if err := c.Flush(); err != nil {
+			return 0, err
+		}
+		n, err := c.nc.Write(p)
+		c.out.Add(int64(n))
+		return n, err
+	}
+	head := len(c.wb)
+	c.vec = [2][]byte{c.wb, p}
+	c.bufs = net.Buffers(c.vec[:])
+	n, err := c.bufs.WriteTo(c.nc)
+	c.bufs, c.vec = nil, [2][]byte{}
+	c.out.Add(n)
+	c.releaseWrite()
+	return max(0, int(n)-head), err
+}
+
+// WriteString is Write for a string.
+func (c *Conn) WriteString(s string) (int, error) {
+	if len(c.wb)+len(s) <= bufferSize {
+		c.wb = append(c.writeBuffer(), s...)
+		return len(s), nil
+	}
+	return c.Write([]byte(s))
+}
+
+// Flush writes what is buffered.
+func (c *Conn) Flush() error {
+	if len(c.wb) == 0 {
+		return nil
+	}
+	if err := c.armWrite(); err != nil {
+		return err
+	}
+	n, err := c.nc.Write(c.wb)
+	c.out.Add(int64(n))
+	c.releaseWrite()
+	return err
+}
+
+// FlushAwait writes what is buffered, waits for the first bytes of the answer and reads them: Flush and WaitReadable
+// in one, with one system call less. It is for a request that is buffered whole; a caller that has written parts of it
+// before uses the two. An error may be of either; io.EOF is a peer that closed without an answer.
+func (c *Conn) FlushAwait() error {
+	if c.raw == nil || c.w > c.r || len(c.wb) == 0 {
+		if err := c.Flush(); err != nil {
+			return err
+		}
+		return c.WaitReadable()
+	}
+	if err := c.armRead(); err != nil {
+		return err
+	}
+	c.sent, c.werr = false, nil
+	if err := c.raw.Read(c.awaitFn); err != nil {
+		return err
+	}
+	if c.werr != nil { // the socket did not take all at once, or failed: Flush waits, or finds out how
+		c.werr = nil
+		if err := c.Flush(); err != nil {
+			return err
+		}
+		return c.WaitReadable()
+	}
+	return c.filled()
+}
+
+// awaitRaw is fillRaw, but its first call writes the request instead of trying to read. RawConn.Read has forgotten
+// older edges just before, and the answer's edge can only come after the request: none is lost, and no read finds
+// nothing. (What came before the request, on a connection that was idle, is the peer's end: then the write draws a
+// reset, which is an edge too.)
+func (c *Conn) awaitRaw(fd uintptr) bool {
+	if c.sent {
+		return c.fillRaw(fd)
+	}
+	c.sent = true
+	n, err := unix.Write(int(fd), c.wb)
+	if n > 0 {
+		c.out.Add(int64(n))
+	}
+	if n == len(c.wb) {
+		c.releaseWrite()
+		return false
+	}
+	if n > 0 {
+		c.wb = c.wb[:copy(c.wb, c.wb[n:])]
+	}
+	if err == nil {
+		err = unix.EAGAIN
+	}
+	c.werr = err
+	return true
+}
+
+// writeBuffer returns the buffer to append to; the caller stores the result in c.wb.
+func (c *Conn) writeBuffer() []byte {
+	if c.wb == nil {
+		return getBuffer()[:0]
+	}
+	return c.wb
+}
+
+func (c *Conn) releaseWrite() {
+	if c.wb != nil {
+		putBuffer(c.wb)
+	}
+	c.wb = nil
+}
