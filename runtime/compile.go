@@ -99,6 +99,17 @@ func (c *Cmd) Children(dir *DirConfig, s *Section) {
 	c.walk(c.Node.Children, &in)
 }
 
+// Module returns the module of this graph with that name ("headers_module", "mod_headers.c" or, as LogLevel writes
+// it, "headers"), nil where there is none.
+func (c *Compiler) Module(name string) *Module {
+	for _, m := range c.Graph.modules {
+		if m.Name == name || m.File == name || m.Name == name+"_module" {
+			return m
+		}
+	}
+	return nil
+}
+
 // Arg returns the i-th argument, "" beyond the last.
 func (c *Cmd) Arg(i int) string {
 	if i < len(c.Node.Args) {
