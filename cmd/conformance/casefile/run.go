@@ -110,7 +110,7 @@ func (c *Case) Execute(t Target) (res Result, err error) {
 	if playErr == nil {
 		c.awaitLog(dir, cl.answers)
 	}
-	stopErr := v.stop()
+	stopErr := v.stop(t.Reference)
 	if playErr != nil {
 		log, _ := os.ReadFile(filepath.Join(dir, "logs", "error_log"))
 		return res, fmt.Errorf("%w\nso far:\n%s\nerror log:\n%s%s", playErr, cl.out.String(), v.output.String(), log)
