@@ -187,7 +187,7 @@ func (p *client) request(s *step, name string) error {
 			return p.show(name, s.request, lines, answer)
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("expected status %s in the end, found %q", s.until, answer.start)
+			return fmt.Errorf("expected status %s in the end, found %q", s.until, lines)
 		}
 		if _, err := p.cluster.take(); err != nil {
 			return err
@@ -466,7 +466,7 @@ func (p *client) show(name, request string, lines []string, answer *message) err
 	for _, a := range arrivals {
 		p.out.WriteString(" " + a.backend)
 	}
-	if answer == nil {
+	if answer == nil || answer.status() == 0 {
 		p.out.WriteString(" no answer\n")
 		return nil
 	}
