@@ -64,10 +64,18 @@ func (n *normaliser) transcript(s string) string {
 	var b strings.Builder
 	for line := range strings.Lines(s) {
 		line = serverField.ReplaceAllString(strings.TrimSuffix(line, "\n"), "$1$${SERVER}")
+		if methods, ok := strings.CutPrefix(line, allowField); ok {
+			// httpd's order of the methods changes from one start to the next.
+			list := strings.Split(methods, ",")
+			slices.Sort(list)
+			line = allowField + strings.Join(list, ",")
+		}
 		b.WriteString(n.line(line) + "\n")
 	}
 	return b.String()
 }
+
+const allowField = "  > Allow: "
 
 func (n *normaliser) log(s string) string {
 	var b strings.Builder

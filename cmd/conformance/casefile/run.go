@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -54,11 +55,22 @@ func (p *places) expand(s string) string {
 	})
 }
 
-// frontPort finds a free port below the range that the system hands out by
-// itself; it has five digits, as those have, so that lengths are the same.
+// Front ports lie below the range that the system hands out by itself, and have
+// five digits, as those have, so that lengths are the same.
+const (
+	firstFrontPort = 10000
+	lastFrontPort  = 31999
+)
+
+// nextFrontPort makes sure that no two cases of this process try the same port.
+var nextFrontPort atomic.Int64
+
+func init() { nextFrontPort.Store(rand.Int64N(lastFrontPort - firstFrontPort)) }
+
+// frontPort finds a free port.
 func frontPort() (int, error) {
 	for range 200 {
-		port := 10000 + rand.IntN(22000)
+		port := firstFrontPort + int(nextFrontPort.Add(1))%(lastFrontPort-firstFrontPort)
 		l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
 		if err == nil {
 			l.Close()
