@@ -40,10 +40,12 @@ func newNormaliser(p *places) *normaliser {
 
 var (
 	// product is how a server names itself in Server, Via and signatures.
-	product     = regexp.MustCompile(`Apache/[\d.]+ \(\w+\)(?: [A-Za-z_]+/[\w.+-]+)*|pinion/[\w.+-]+`)
+	product     = regexp.MustCompile(`Apache/[\d.]+(?: \(\w+\))?(?: [A-Za-z_]+/[\w.+-]+)*|pinion/[\w.+-]+`)
 	serverField = regexp.MustCompile(`^(  > Server: )(?:Apache|pinion)\b.*$`)
 	date        = regexp.MustCompile(`[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT`)
-	clf         = regexp.MustCompile(`\[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\]`)
+	// boundary is what parts the ranges of one answer.
+	boundary = regexp.MustCompile(`multipart/byteranges; boundary=([0-9a-f]{16})\b`)
+	clf      = regexp.MustCompile(`\[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\]`)
 )
 
 func (n *normaliser) line(s string) string {
@@ -61,6 +63,9 @@ func (n *normaliser) line(s string) string {
 }
 
 func (n *normaliser) transcript(s string) string {
+	for _, m := range boundary.FindAllStringSubmatch(s, -1) {
+		s = strings.ReplaceAll(s, m[1], "${BOUNDARY}")
+	}
 	var b strings.Builder
 	for line := range strings.Lines(s) {
 		line = serverField.ReplaceAllString(strings.TrimSuffix(line, "\n"), "$1$${SERVER}")
