@@ -100,7 +100,14 @@ func SplitArgs(raw string) []Word {
 // Place finds where r, a range within w.Text as the trees of the other languages hold it, stands in the file:
 // it steps over quotes, backslashes that were resolved and line ends that were joined. For a word whose text
 // isn't what the file holds (expanded, or of a Macro) it returns w.Range.
-func (f *File) Place(w Word, r Range) Range {
+func (f *File) Place(w Word, r Range) Range { return f.place(w, r, true) }
+
+// PlaceRaw is Place for a range within l.Raw, as RewriteRule and RewriteCond have it.
+func (f *File) PlaceRaw(l *Line, r Range) Range {
+	return f.place(Word{Text: l.Raw, Range: l.RawRange}, r, false)
+}
+
+func (f *File) place(w Word, r Range, escapes bool) Range {
 	var out Range
 	at, i := w.Range.Start, 0
 	if w.Quote != 0 {
@@ -120,7 +127,7 @@ func (f *File) Place(w Word, r Range) Range {
 			break
 		}
 		n = 1
-		if rest[0] == '\\' && len(rest) > 1 && (rest[1] == '\\' || w.Quote != 0 && rest[1] == w.Quote) {
+		if escapes && rest[0] == '\\' && len(rest) > 1 && (rest[1] == '\\' || w.Quote != 0 && rest[1] == w.Quote) {
 			n = 2
 		}
 		if rest[n-1] != w.Text[i] {
