@@ -446,8 +446,13 @@ func split(line string) []string {
 		}
 		quote := line[0]
 		if quote != '"' && quote != '\'' {
-			word, rest, _ := strings.Cut(strings.ReplaceAll(line, "\t", " "), " ")
-			words, line = append(words, word), rest
+			i := 0
+			for ; i < len(line) && line[i] != ' ' && line[i] != '\t'; i++ {
+				if line[i] == '\\' && i+1 < len(line) { // mod_rewrite: "\ " doesn't end a word
+					i++
+				}
+			}
+			words, line = append(words, line[:i]), line[i:]
 			continue
 		}
 		i, word := 1, ""
