@@ -320,6 +320,7 @@ func FuzzLoad(f *testing.F) {
 		}
 		f.Add(texts[0], texts[1], texts[2])
 	}
+	f.Add(strings.Repeat("\xa6", 4000)+" ${"+strings.Repeat("\xa6", 400)+"}\n", "", "")
 	f.Add("Include *\n", "Include /a /b\nUse x", "<Macro x>\n<Macro x>\n</Macro>")
 	f.Fuzz(func(t *testing.T, main, a, b string) {
 		m := files("/srv/main.conf", main, "/srv/a.conf", a, "/srv/b/c.conf", b)
