@@ -21,9 +21,9 @@ type Graph struct {
 	State   *State
 	// Reads are the files that directives name and that were read, or would have been: certificates, password files.
 	// A change of one changes the configuration.
-	Reads []string
-	Hash    string // of the configuration's text, for metrics
-	Banner  string // of ServerTokens, "Apache/2.4.71 (Unix)" by default; "" sends no Server header
+	Reads  []string
+	Hash   string // of the configuration's text, for metrics
+	Banner string // of ServerTokens, "Apache/2.4.71 (Unix)" by default; "" sends no Server header
 
 	// Secure returns the TLS configuration of connections to a local address, nil for plain ones. Set by the tls module.
 	Secure func(local netip.AddrPort) *tls.Config
