@@ -20,7 +20,7 @@ const private = 0xE000
 // The limits of a backtracking match. The clock ticks every clockPeriod, so a
 // match ends after limit plus one to two of them.
 const (
-	limit       = 50 * time.Millisecond
+	limit       = 100 * time.Millisecond
 	clockPeriod = 10 * time.Millisecond
 	maxStack    = 1 << 20 // ints, 8 MB
 )
@@ -30,14 +30,16 @@ var ErrLimit = errors.New("match limit exceeded")
 
 func init() { regexp2.SetTimeoutCheckPeriod(clockPeriod) }
 
-func newMatcher(n *node, groups int) (matcher, error) {
-	slots := 2 * groups
+func newMatcher(n *node, prefix string, anchored bool) (matcher, error) {
+	if d := newDirect(n, prefix, anchored); d != nil {
+		return d, nil
+	}
 	if linear(n) {
 		w := writer{}
 		w.write(n)
 		// Go refuses counts above 1000; regexp2 takes them.
 		if re, err := regexp.Compile("(?s)" + w.String()); err == nil {
-			return &goMatcher{re: re, slots: slots, keep: w.keep}, nil
+			return &goMatcher{re: re, keep: w.keep}, nil
 		}
 	}
 	w := writer{full: true}
@@ -47,7 +49,7 @@ func newMatcher(n *node, groups int) (matcher, error) {
 		return nil, err
 	}
 	re.MatchTimeout = limit
-	return &backtracker{re: re, slots: slots, keep: w.keep}, nil
+	return &backtracker{re: re, keep: w.keep}, nil
 }
 
 // linear reports whether n means the same to Go's regexp. With sets made
@@ -138,8 +140,14 @@ func (w *writer) repeat(n *node) {
 		w.WriteString("(?>")
 		defer w.WriteByte(')')
 	}
-	w.list("(?:", n.subs)
-	w.WriteByte('{')
+	w.WriteString("(?:")
+	w.write(n.subs[0])
+	if n.max != 0 && n.max != 1 && n.subs[0].any(holds) {
+		// regexp2 2.12 takes (?:(?>a+)){2} for a{2,}, which gives back what (?>…)
+		// must hold. An assertion that is always true keeps the two loops apart.
+		w.WriteString(`(?<=.|\A)`)
+	}
+	w.WriteString("){")
 	w.WriteString(strconv.Itoa(n.min))
 	switch n.max {
 	case n.min:
@@ -152,6 +160,11 @@ func (w *writer) repeat(n *node) {
 	if n.greed == lazy {
 		w.WriteByte('?')
 	}
+}
+
+// holds reports whether n keeps all it took.
+func holds(n *node) bool {
+	return n.op == opAtomic || n.op == opRepeat && n.greed == possessive
 }
 
 func (w *writer) assert(kind int) {
@@ -238,9 +251,8 @@ func settle(loc []int, keep, g, from, to int) {
 
 // goMatcher runs Go's regexp.
 type goMatcher struct {
-	re    *regexp.Regexp
-	slots int
-	keep  int
+	re   *regexp.Regexp
+	keep int
 }
 
 func ascii(s string) bool {
@@ -253,6 +265,15 @@ func ascii(s string) bool {
 }
 
 var texts = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxKept is the longest buffer a pool keeps; subjects are URIs and headers as a rule.
+const maxKept = 32 << 10
+
+func putBack[T any](pool *sync.Pool, buf *[]T) {
+	if cap(*buf) <= maxKept {
+		pool.Put(buf)
+	}
+}
 
 // runes writes s with each byte from 0x80 on as its private rune, in UTF-8: three bytes
 // of which the first is 0xEE, which occurs nowhere else.
@@ -272,7 +293,7 @@ func (m *goMatcher) match(s string) (bool, error) {
 		return m.re.MatchString(s), nil
 	}
 	buf := texts.Get().(*[]byte)
-	defer texts.Put(buf)
+	defer putBack(&texts, buf)
 	*buf = runes((*buf)[:0], s)
 	return m.re.Match(*buf), nil
 }
@@ -282,7 +303,7 @@ func (m *goMatcher) find(s string, loc []int) (bool, error) {
 		return m.settle(m.re.FindStringSubmatchIndex(s), loc), nil
 	}
 	buf := texts.Get().(*[]byte)
-	defer texts.Put(buf)
+	defer putBack(&texts, buf)
 	*buf = runes((*buf)[:0], s)
 	found := m.re.FindSubmatchIndex(*buf)
 	for i, o := range found {
@@ -309,9 +330,8 @@ func (m *goMatcher) settle(found, loc []int) bool {
 
 // backtracker runs regexp2.
 type backtracker struct {
-	re    *regexp2.Regexp
-	slots int
-	keep  int
+	re   *regexp2.Regexp
+	keep int
 }
 
 var subjects = sync.Pool{New: func() any { return new([]rune) }}
@@ -334,7 +354,7 @@ func (m *backtracker) find(s string, loc []int) (bool, error) {
 
 func (m *backtracker) run(s string, found func(regexp2.MatchView)) (ok bool, err error) {
 	buf := subjects.Get().(*[]rune)
-	defer subjects.Put(buf)
+	defer putBack(&subjects, buf)
 	r := (*buf)[:0]
 	for i := 0; i < len(s); i++ {
 		c := rune(s[i])

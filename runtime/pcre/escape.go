@@ -23,33 +23,34 @@ func (p *parser) escape() (n *node, quantifiable bool) {
 	switch c {
 	case 'A', 'G': // \G is where the search began: always 0 in httpd
 		p.i += 2
-		return assert(atStart), true
+		return assert(atStart), false
 	case 'z':
 		p.i += 2
-		return assert(atEnd), true
+		return assert(atEnd), false
 	case 'Z':
 		p.i += 2
-		return assert(atLastLine), true
+		return assert(atLastLine), false
 	case 'b':
 		p.i += 2
-		return assert(atWord), true
+		return assert(atWord), false
 	case 'B':
 		p.i += 2
-		return assert(notAtWord), true
+		return assert(notAtWord), false
 	case 'C':
 		p.i += 2
 		return p.setNode(all, false), true
 	case 'N':
 		p.i += 2
-		if p.at("{") {
-			break
+		if _, _, size := p.counts(); p.at("{") && size == 0 {
+			p.fail(at, `\N{…} is not supported`, "")
+			return nil, false
 		}
 		return p.setNode(newline.not(), false), true
 	case 'R':
 		p.i += 2
 		return anyNewline(), true
 	case 'K':
-		return p.keepOut(at), true
+		return p.keepOut(at), false
 	case 'g', 'k':
 		return p.namedRef(at), true
 	}

@@ -96,7 +96,7 @@ func (p *parser) group(r ref) int {
 	found := 0
 	for i, name := range p.names {
 		if name == r.name && found != 0 {
-			p.fail(r.pos, "reference to a name that several groups have", "refer to the group by its number, as \\g{1}")
+			p.fail(r.pos, "reference to a name that several groups have is not supported", "refer to the group by its number, as \\g{1}")
 		} else if name == r.name {
 			found = i
 		}
@@ -117,9 +117,16 @@ func (p *parser) alternatives() *node {
 	return &node{op: opAlt, subs: subs}
 }
 
+// What stands before, for a quantifier.
+const (
+	nothing    = iota // that can be repeated
+	item              // that can be repeated
+	quantified        // an item and a quantifier, which ? and + may qualify
+)
+
 func (p *parser) sequence() *node {
 	seq := &node{op: opCat}
-	ok := false // a quantifier may follow
+	after := nothing
 	for p.more() {
 		if p.skip() {
 			continue
@@ -127,23 +134,32 @@ func (p *parser) sequence() *node {
 		c := p.src[p.i]
 		if p.quote {
 			p.i++
-			seq.subs, ok = append(seq.subs, p.literal(c)), true
+			seq.subs, after = append(seq.subs, p.literal(c)), item
 			continue
 		}
 		if c == '|' || c == ')' {
 			break
 		}
-		if start := p.i; p.quantifier(seq, ok) {
-			ok = false
+		if after == quantified && (c == '?' || c == '+') {
+			p.i++
+			p.suffix(seq.subs[len(seq.subs)-1], c)
+			after = nothing
 			continue
-		} else if p.err != nil || p.i != start {
+		}
+		if p.quantifier(seq, after == item) {
+			after = quantified
+			continue
+		}
+		if p.err != nil {
 			break
 		}
-		n, quantifiable := p.atom()
-		if n != nil {
+		after = nothing
+		if n, ok := p.atom(); n != nil {
 			seq.subs = append(seq.subs, n)
+			if ok {
+				after = item
+			}
 		}
-		ok = n != nil && quantifiable
 	}
 	return seq
 }
@@ -220,14 +236,18 @@ func (p *parser) quantifier(seq *node, ok bool) bool {
 	if p.flags&ungreedy != 0 {
 		g = lazy
 	}
-	if p.take("?") {
-		g = greedy + lazy - g
-	} else if p.take("+") {
-		g = possessive
-	}
 	last := &seq.subs[len(seq.subs)-1]
 	*last = &node{op: opRepeat, greed: g, min: lo, max: hi, subs: []*node{*last}}
 	return true
+}
+
+// suffix makes a repeat lazy (greedy under (?U)) or possessive.
+func (p *parser) suffix(repeat *node, c byte) {
+	if c == '+' {
+		repeat.greed = possessive
+	} else {
+		repeat.greed = greedy + lazy - repeat.greed
+	}
 }
 
 // counts reads {n}, {n,} or {n,m}; size is 0 when the brace is a literal one,
@@ -298,17 +318,17 @@ func (p *parser) atom() (n *node, quantifiable bool) {
 		return p.setNode(newline.not(), false), true
 	case '^':
 		if p.flags&MultiLine != 0 {
-			return assert(atLineStart), true
+			return assert(atLineStart), false
 		}
-		return assert(atStart), true
+		return assert(atStart), false
 	case '$':
 		switch {
 		case p.flags&MultiLine != 0:
-			return assert(atLineEnd), true
+			return assert(atLineEnd), false
 		case p.flags&DollarEndOnly != 0:
-			return assert(atEnd), true
+			return assert(atEnd), false
 		}
-		return assert(atLastLine), true
+		return assert(atLastLine), false
 	}
 	return p.literal(c), true
 }

@@ -100,7 +100,7 @@ func Compile(pattern string, flags Flags) (*Regexp, error) {
 	re := &Regexp{src: pattern, names: p.names}
 	re.prefix, _, re.anchored = n.prefix()
 	var err error
-	if re.m, err = newMatcher(n, len(p.names)); err != nil {
+	if re.m, err = newMatcher(n, re.prefix, re.anchored); err != nil {
 		return nil, &Error{Summary: "pattern is not supported", Detail: err.Error()}
 	}
 	return re, nil

@@ -105,6 +105,9 @@ func (n *node) width() (int, bool) {
 		return first, ok
 	case opRepeat:
 		w, ok := n.subs[0].width()
+		if n.max == 0 || n.subs[0].op == opLook {
+			return 0, ok
+		}
 		return w * n.min, ok && n.min == n.max && w*n.min <= maxBehind
 	case opGroup, opAtomic:
 		return n.subs[0].width()
