@@ -60,4 +60,7 @@ type Directive struct {
 	// Unsupported, when not empty, says what to use instead: the directive is refused with it.
 	Unsupported string
 	Owner       any
+	// Opens is, for a section, which place its inside is. Zero: what httpd's sections of this name are, and
+	// for all others the place that the section stands in.
+	Opens Context
 }

@@ -25,7 +25,7 @@ type Place struct {
 type Node struct {
 	Def      *Directive // never nil, but for the root
 	Name     string     // as written
-	Args     []string   // unquoted and with ${VAR} expanded; nil for shape Raw
+	Args     []string   // unquoted and with ${VAR} expanded, not to be changed; nil for shape Raw
 	Words    []grammar.Word
 	Raw      string // with ${VAR} expanded
 	RawRange grammar.Range
@@ -38,7 +38,12 @@ type Node struct {
 type Tree struct {
 	Root       *Node // its Children are the directives outside of every section
 	ServerRoot string
-	Files      []string          // every file read, in order, absolute
-	Globs      []string          // every Include pattern and folder, absolute: a new match changes the configuration
-	Defines    map[string]string // at the end of reading
+	Files      []string          // every file read, in order of the first reading, absolute
+	Globs      []string          // absolute: every Include pattern and folder, each path that was missing, and what <IfFile> asks for
+	Defines    map[string]string // at the end of reading; "" for a name without a value
+
+	sources map[string][]byte
 }
+
+// Source returns the text that was read from a file, or nil. It must not be changed.
+func (t *Tree) Source(file string) []byte { return t.sources[file] }

@@ -1,7 +1,15 @@
 package runtime
 
 import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/netip"
+	"sync"
 	"sync/atomic"
+	"time"
+
+	"pinion/runtime/http1"
 )
 
 // Engine serves connections with whatever Graph is current. Safe for concurrent use.
@@ -9,11 +17,22 @@ type Engine struct {
 	graph    atomic.Pointer[Graph]
 	stopping atomic.Bool
 	connID   atomic.Uint64
+	conns    [sharedCounters]connSet
+	open     sync.WaitGroup
+}
+
+// connSet is the open connections whose number falls to one shard: so accepting takes no lock that all share.
+type connSet struct {
+	mu  sync.Mutex // guards set; held for a map operation
+	set map[*httpConn]struct{}
 }
 
 // NewEngine returns an engine that serves g.
 func NewEngine(g *Graph) *Engine {
 	e := &Engine{}
+	for i := range e.conns {
+		e.conns[i].set = map[*httpConn]struct{}{}
+	}
 	e.graph.Store(g)
 	return e
 }
@@ -27,3 +46,156 @@ func (e *Engine) Swap(g *Graph) {
 
 // Graph returns the current graph, for reports. It may be retired the next moment.
 func (e *Engine) Graph() *Graph { return e.graph.Load() }
+
+// Acquire counts a user of the current graph on behalf of a connection; the user calls Release on it in the end.
+func (e *Engine) Acquire(connID uint64) *Graph { return Acquire(&e.graph, connID) }
+
+// Connections counts the open client connections, and how many of them wait for a request.
+func (e *Engine) Connections() (open, idle int) {
+	e.eachConn(func(c *httpConn) {
+		open++
+		if c.idle.Load() {
+			idle++
+		}
+	})
+	return open, idle
+}
+
+func (e *Engine) eachConn(f func(*httpConn)) {
+	for i := range e.conns {
+		s := &e.conns[i]
+		s.mu.Lock()
+		for c := range s.set {
+			f(c)
+		}
+		s.mu.Unlock()
+	}
+}
+
+// Stop ends the service: idle connections are closed at once, others after their response. When ctx is done before
+// all have ended, they are cut. The graph is released in the end. Listeners must have been closed before.
+func (e *Engine) Stop(ctx context.Context) {
+	e.stopping.Store(true)
+	e.eachConn(func(c *httpConn) {
+		if c.idle.Load() || c.tunnel.Load() {
+			c.conn.Abort()
+		}
+	})
+	done := make(chan struct{})
+	go func() {
+		e.open.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		e.eachConn(func(c *httpConn) { c.conn.Abort() })
+		<-done
+	}
+	if g := e.graph.Load(); g != nil {
+		g.Retire()
+	}
+}
+
+// Stopping tells that Stop was called.
+func (e *Engine) Stopping() bool { return e.stopping.Load() }
+
+// Drain makes the connections that were accepted with this mark end: idle ones at once, others after their response.
+func (e *Engine) Drain(gone *atomic.Bool) {
+	e.eachConn(func(c *httpConn) {
+		if c.meta.Gone == gone && c.idle.Load() {
+			c.conn.Abort()
+		}
+	})
+}
+
+// Serve serves one accepted connection in a goroutine of its own until its end, and closes it. gone, which may be nil,
+// becomes true when the address it came in on is listened on no more: the connection then ends after its response.
+func (e *Engine) Serve(nc net.Conn, gone *atomic.Bool) {
+	e.open.Add(1)
+	go func() {
+		defer e.open.Done()
+		e.serve(nc, gone)
+	}()
+}
+
+func (e *Engine) serve(nc net.Conn, gone *atomic.Bool) {
+	c := &Conn{ID: e.connID.Add(1), Engine: e, Gone: gone}
+	c.Local, c.Remote = addrPort(nc.LocalAddr()), addrPort(nc.RemoteAddr())
+	c.LocalIP, c.RemoteIP = c.Local.Addr().String(), c.Remote.Addr().String()
+	g := e.Acquire(c.ID)
+	secure, timeout := g.Secure, g.ServerFor(c.Local, "").Settings.Timeout.Or(DefaultTimeout)
+	var cfg *tls.Config
+	if secure != nil {
+		cfg = secure(c.Local)
+	}
+	protocols := g.Protocols
+	g.Release(c.ID)
+	if cfg != nil {
+		c.Secure = true
+		if nc = handshake(nc, cfg, c, timeout); nc == nil {
+			return
+		}
+		if serve := protocols[c.ALPN]; serve != nil {
+			serve(e, nc, c)
+			return
+		}
+	}
+	e.serveHTTP1(nc, c)
+}
+
+// DefaultTimeout is Timeout's default.
+const DefaultTimeout = 60 * time.Second
+
+func handshake(nc net.Conn, cfg *tls.Config, c *Conn, timeout time.Duration) net.Conn {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	tc := tls.Server(nc, cfg)
+	if err := tc.HandshakeContext(ctx); err != nil {
+		// Scanners and health checks end here all day; httpd logs it at info.
+		g := c.Engine.Acquire(c.ID)
+		s := g.ServerFor(c.Local, "")
+		if s.LogOn(nil, LogInfo) {
+			s.Errors.Write(&LogEntry{Time: time.Now(), Level: LogInfo, ID: "AH02008", Conn: c, Server: s, Message: "SSL library error 1 in handshake: " + err.Error()})
+		}
+		g.Release(c.ID)
+		tc.Close()
+		return nil
+	}
+	st := tc.ConnectionState()
+	c.TLS, c.ALPN = &st, st.NegotiatedProtocol
+	return tc
+}
+
+func addrPort(a net.Addr) netip.AddrPort {
+	if t, ok := a.(*net.TCPAddr); ok {
+		ap := t.AddrPort()
+		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	}
+	return netip.AddrPort{}
+}
+
+func (e *Engine) register(c *httpConn) {
+	s := &e.conns[c.meta.ID%sharedCounters]
+	s.mu.Lock()
+	s.set[c] = struct{}{}
+	s.mu.Unlock()
+}
+
+func (e *Engine) unregister(c *httpConn) {
+	s := &e.conns[c.meta.ID%sharedCounters]
+	s.mu.Lock()
+	delete(s.set, c)
+	s.mu.Unlock()
+}
+
+// limitsOf are the bounds of a request's head on the server.
+func (s *Server) limitsOf() http1.Limits {
+	l := http1.Limits{
+		RequestLine:      s.Settings.LimitRequestLine.Or(8190),
+		RequestFieldSize: s.Settings.LimitRequestField.Or(8190),
+		RequestFields:    s.Settings.LimitRequestFields.Or(100),
+		Require10:        !s.Settings.HTTP09.Or(true),
+	}
+	return l
+}

@@ -1,6 +1,8 @@
 package runtime
 
 import (
+	"crypto/tls"
+	"net"
 	"net/netip"
 	"sort"
 	"strings"
@@ -17,8 +19,14 @@ type Graph struct {
 	// Process are the settings of the process as a whole: PidFile, User, … by directive name in lower case.
 	Process map[string][]string
 	State   *State
-	Hash    string // of the configuration's text, for metrics
-	Banner  string // of ServerTokens, "Apache/2.4.71 (Unix)" by default; "" sends no Server header
+	Files   []string // absolute paths that directives named: certificates, maps, password files; watched
+	Hash    string   // of the configuration's text, for metrics
+	Banner  string   // of ServerTokens, "Apache/2.4.71 (Unix)" by default; "" sends no Server header
+
+	// Secure returns the TLS configuration of connections to a local address, nil for plain ones. Set by the tls module.
+	Secure func(local netip.AddrPort) *tls.Config
+	// Protocols serve connections that agreed on another protocol than HTTP/1 by ALPN, until their end.
+	Protocols map[string]func(e *Engine, nc net.Conn, c *Conn)
 
 	modules []*Module
 	hooks   [nPhases][]boundHook

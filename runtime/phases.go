@@ -279,7 +279,7 @@ func (r *Request) errorDocument(path string) {
 	r.Method = method
 }
 
-const maxInternalRedirects = 10 // LimitInternalRecursion's default
+const defaultRecursion = 10 // LimitInternalRecursion's default, for redirects and subrequests alike
 
 // InternalRedirect answers r with the resource at uri instead (ap_internal_redirect).
 func (r *Request) InternalRedirect(uri string) {
@@ -299,9 +299,9 @@ func (r *Request) InternalRedirect(uri string) {
 }
 
 func (r *Request) redirected(uri string) *Request {
-	if r.recursive >= maxInternalRedirects {
+	if limit := r.Server.Settings.InternalRedirects.Or(defaultRecursion); r.recursive >= limit {
 		r.Logf(nil, LogErr, "AH00124", "Request exceeded the limit of %d internal redirects due to probable configuration error. "+
-			"Use 'LimitInternalRecursion' to increase the limit if necessary. Use 'LogLevel debug' to get a backtrace.", maxInternalRedirects)
+			"Use 'LimitInternalRecursion' to increase the limit if necessary. Use 'LogLevel debug' to get a backtrace.", limit)
 		return nil
 	}
 	n := NewRequest(r.Graph, r.Server, r.Conn, r.Wire)
@@ -333,7 +333,7 @@ func (r *Request) redirected(uri string) *Request {
 // result's Status tells whether it may be had. The caller frees it, or hands it to FastRedirect.
 func (r *Request) SubRequest(uri string) *Request {
 	n := r.sub()
-	if r.recursive >= maxInternalRedirects {
+	if r.recursive >= r.Server.Settings.SubRequestDepth.Or(defaultRecursion) {
 		n.Status = 500
 		return n
 	}
@@ -352,9 +352,7 @@ func (r *Request) SubRequest(uri string) *Request {
 func (r *Request) SubRequestFile(name string) *Request {
 	n := r.sub()
 	dir := r.Filename[:strings.LastIndexByte(r.Filename, '/')+1]
-	if strings.HasPrefix(name, dir) {
-		name = name[len(dir):]
-	}
+	name = strings.TrimPrefix(name, dir)
 	switch {
 	case strings.HasPrefix(name, "/"):
 		n.Filename = name

@@ -1,12 +1,15 @@
 package runtime
 
 import (
+	"crypto/tls"
 	"io"
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"pinion/runtime/http1"
 	"pinion/runtime/table"
 )
 
@@ -79,13 +82,13 @@ type Request struct {
 	// stands for; both "" for a path under the document root (ap_set_context_info).
 	ContextPrefix, ContextRoot string
 
-	conf       []any // request_config by module
-	headSent   bool
-	errorHead  bool
-	eaten      bool // the body of this answer is discarded: HEAD, 204, 304
-	recursive  int
-	bodyStatus int
-	loc        []int
+	conf      []any // request_config by module
+	headSent  bool
+	errorHead bool
+	badHead   bool
+	eaten     bool // the body of this answer is discarded: HEAD, 204, 304
+	recursive int
+	loc       []int
 }
 
 // Body is a request's body. Reading sends "100 Continue" first where the client waits for it.
@@ -145,11 +148,21 @@ type Conn struct {
 	LocalIP       string
 	RemoteIP      string
 	Secure        bool
-	TLS           any // *tls.ConnectionState of the tls module, nil on plain connections
+	TLS           *tls.ConnectionState // nil on plain connections
 	Keepalives    int
 	KeepAlive     KeepAlive
-	LogID         string // %L, made when first asked for
-	Engine        *Engine
+	LogID         string       // %L, made when first asked for
+	Gone          *atomic.Bool // see Engine.Serve; may be nil
+	ALPN          string       // what TLS agreed on, "h2" or "http/1.1"; else ""
+	// Takeover, set by a handler that switched protocols, runs with the connection after the request has been
+	// logged and its graph released; the connection is closed when it returns.
+	Takeover func(client *http1.Conn)
+	Engine   *Engine
+}
+
+// Ending tells that the connection must not be kept: the server stops, or its address is listened on no more.
+func (c *Conn) Ending() bool {
+	return c.Engine.stopping.Load() || c.Gone != nil && c.Gone.Load()
 }
 
 // KeepAlive is whether a connection goes on (AP_CONN_*).

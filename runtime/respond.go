@@ -1,12 +1,14 @@
 package runtime
 
 import (
+	"errors"
 	"io"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
+	"pinion/runtime/http1"
 	"pinion/runtime/table"
 )
 
@@ -27,7 +29,36 @@ func (r *Request) Begin(length int64) error {
 	}
 	r.headSent = true
 	r.composeHead(length)
-	return r.Wire.WriteHead(r)
+	err := r.Wire.WriteHead(r)
+	var bad *http1.FieldError
+	if !errors.As(err, &bad) {
+		return err
+	}
+	return r.refuseHead(bad)
+}
+
+// refuseHead answers 500 instead of a head that would not be one (httpd's check_headers). The error it returns keeps
+// the handler from sending the body it meant.
+func (r *Request) refuseHead(bad *http1.FieldError) error {
+	r.Logf(nil, LogErr, "AH02430", "Response header '%s' value of '%s' contains invalid characters, aborting request", bad.Key, bad.Value)
+	again := r.badHead
+	r.badHead, r.headSent, r.Chunked = true, false, false
+	r.HeadersOut.Reset()
+	r.ErrHeadersOut.Reset()
+	r.ContentType, r.ContentEncoding, r.ContentLanguages = "", "", nil
+	if again {
+		// The error page's own fields are bad, by a Header directive: send it without them.
+		r.Dir = r.Server.Dir
+		r.Status = 500
+		r.headSent = true
+		r.composeHead(0)
+		r.eaten = true
+		_ = r.Wire.WriteHead(r)
+		return bad
+	}
+	r.sendError(500, 0)
+	r.eaten = true
+	return bad
 }
 
 // HeadSent tells whether Begin was called.
@@ -107,7 +138,7 @@ func (r *Request) setKeepAlive() {
 		s.Settings.KeepAlive.Or(true) && s.Settings.KeepAliveTimeout.Or(5*time.Second) > 0 &&
 		(limit == 0 || left > 0) && !dropsConnection(r.Status) && !closing && !HasToken(asked, "close") &&
 		(!r.Env.Has("nokeepalive") || r.HeadersIn.Has("Via")) &&
-		(r.keepAliveToken(asked, &sent) || r.ProtoNum >= HTTP11) && !c.Engine.stopping.Load() {
+		(r.keepAliveToken(asked, &sent) || r.ProtoNum >= HTTP11) && !c.Ending() {
 		c.KeepAlive = KeepAliveOn
 		c.Keepalives++
 		if sent {

@@ -212,11 +212,14 @@ func (h *RequestHead) parse(head string, lim *Limits) (int, error) {
 		return n, err
 	}
 	for fields := 0; n < len(head); {
-		key, value, used, last, err := parseField(head[n:], lim)
-		n += used
-		if err != nil || last {
-			return n, err
+		key, value, used, ok := cutField(head[n:], lim)
+		if !ok {
+			var last bool
+			if key, value, used, last, err = parseField(head[n:], lim); err != nil || last {
+				return n + used, err
+			}
 		}
+		n += used
 		if fields++; lim.RequestFields > 0 && fields > lim.RequestFields {
 			return n, tooManyFields()
 		}

@@ -71,7 +71,13 @@ func (h *RequestHead) parseTarget() error {
 	switch {
 	case h.Method == "CONNECT":
 		h.Form = AuthorityForm
-		return h.setAuthority(t)
+		if err := h.setAuthority(t); err != nil {
+			return err
+		}
+		if h.Port == 0 {
+			return bad("AH03450", "request target: expected host:port after CONNECT, found "+quote(t))
+		}
+		return nil
 	case t[0] == '/':
 		h.Form, h.Path = OriginForm, t
 		return nil

@@ -191,7 +191,14 @@ func (h *ResponseHead) parse(head string, policy BadHeaderPolicy, fieldSize int)
 	if err := h.parseStatusLine(line, fieldSize); err != nil {
 		return 0, err
 	}
+	lim := Limits{RequestFieldSize: fieldSize - 2}
 	for n < len(head) {
+		key, value, used, ok := cutField(head[n:], &lim)
+		if ok && n+used < len(head) && head[n+used] != ' ' && head[n+used] != '\t' {
+			h.add(key, value, true) // nearly always: nothing to be lenient about
+			n += used
+			continue
+		}
 		line, used := cutLine(head[n:])
 		if line == "" {
 			return n + used, nil
@@ -209,7 +216,8 @@ func (h *ResponseHead) parse(head string, policy BadHeaderPolicy, fieldSize int)
 		}
 		n += used
 		if colon := strings.IndexByte(line, ':'); colon >= 0 {
-			h.add(line[:colon], trimSpace(line[colon+1:]))
+			key, value := line[:colon], trimSpace(line[colon+1:])
+			h.add(key, value, ValidName(key) && ValidValue(value))
 			continue
 		}
 		if _, ok := statusLine(line); !ok {
@@ -269,8 +277,8 @@ func trimSpace(s string) string {
 }
 
 // add takes a field and what it says about the message itself.
-func (h *ResponseHead) add(key, value string) {
-	if h.BadField < 0 && (!ValidName(key) || !ValidValue(value)) {
+func (h *ResponseHead) add(key, value string, valid bool) {
+	if !valid && h.BadField < 0 {
 		h.BadField = h.Fields.Len()
 	}
 	h.Fields.Add(key, value)

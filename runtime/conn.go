@@ -1,0 +1,308 @@
+package runtime
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"pinion/runtime/http1"
+	"pinion/runtime/table"
+)
+
+// httpConn is one HTTP/1 client connection: the Wire of its requests, one after the other, and their body.
+type httpConn struct {
+	meta   *Conn
+	conn   *http1.Conn
+	engine *Engine
+	head   http1.RequestHead
+	body   http1.Body
+	req    *Request
+	idle   atomic.Bool
+	tunnel atomic.Bool
+
+	wantContinue bool
+	chunked      bool
+	headless     bool // HTTP/0.9
+	cut          bool
+	inStart      int64
+	outStart     int64
+}
+
+// serveHTTP1 is the life of a connection. While it waits for a request it holds no graph and no buffer.
+func (e *Engine) serveHTTP1(nc net.Conn, meta *Conn) {
+	c := &httpConn{meta: meta, conn: http1.NewConn(nc), engine: e}
+	e.register(c)
+	defer func() {
+		e.unregister(c)
+		c.conn.Close()
+	}()
+	keepAlive := time.Duration(0)
+	for {
+		if !c.await(keepAlive) {
+			return
+		}
+		g := e.Acquire(meta.ID)
+		base := g.ServerFor(meta.Local, "")
+		c.conn.SetReadTimeout(base.Settings.Timeout.Or(DefaultTimeout))
+		c.conn.SetWriteTimeout(base.Settings.Timeout.Or(DefaultTimeout))
+		more := c.serveRequest(g, base)
+		keepAlive = c.keepAliveTimeout()
+		after := meta.Takeover
+		c.endRequest()
+		g.Release(meta.ID)
+		if after != nil {
+			// The request and its graph are gone by now: a tunnel outlives reloads without keeping one in memory.
+			c.tunnel.Store(true)
+			if !e.stopping.Load() {
+				after(c.conn)
+			}
+			return
+		}
+		if !more {
+			return
+		}
+	}
+}
+
+// await waits for the first byte of a request.
+func (c *httpConn) await(keepAlive time.Duration) bool {
+	if c.conn.Buffered() > 0 {
+		return true
+	}
+	c.idle.Store(true)
+	defer c.idle.Store(false)
+	if c.meta.Ending() {
+		return false
+	}
+	if keepAlive == 0 {
+		keepAlive = DefaultTimeout
+	}
+	c.conn.SetReadTimeout(keepAlive)
+	return c.conn.WaitReadable() == nil
+}
+
+func (c *httpConn) keepAliveTimeout() time.Duration {
+	if c.req == nil {
+		return 0
+	}
+	return c.req.Server.Settings.KeepAliveTimeout.Or(5 * time.Second)
+}
+
+func (c *httpConn) endRequest() {
+	if c.req != nil {
+		c.req.Free()
+		c.req = nil
+	}
+	c.head.Reset()
+}
+
+// serveRequest reads and answers one request; more tells that another may follow.
+func (c *httpConn) serveRequest(g *Graph, base *Server) (more bool) {
+	c.inStart = c.conn.BytesIn() - int64(c.conn.Buffered())
+	c.outStart = c.conn.BytesOut() + int64(c.conn.Unflushed())
+	c.wantContinue, c.chunked, c.headless, c.cut = false, false, false, false
+	limits := base.limitsOf()
+	err := c.conn.ReadRequestHead(&c.head, &limits)
+	var refused *http1.ProtocolError
+	if err != nil && !errors.As(err, &refused) {
+		return false
+	}
+	r := NewRequest(g, base, c.meta, c)
+	c.req = r
+	c.fill(r)
+	if refused != nil {
+		if refused.Code != "" || refused.Reason != "" {
+			r.Logf(nil, LogInfo, refused.Code, "%s", refused.Reason)
+		}
+		r.RejectHead(refused.Status, refused.Note)
+		c.conn.Flush()
+		c.linger()
+		return false
+	}
+	c.body.ResetRequest(c.conn, &c.head, &limits)
+	if c.head.HasBody() {
+		r.Body = c
+	}
+	r.Process()
+	switch {
+	case c.cut:
+		return false
+	case c.meta.Takeover != nil:
+		return false
+	case c.meta.KeepAlive != KeepAliveOn:
+		if c.conn.Flush() == nil && (!c.body.Complete() || c.conn.Buffered() > 0) {
+			c.linger()
+		}
+		return false
+	}
+	if !c.body.Complete() {
+		if err := c.body.Discard(maxDiscard); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// maxDiscard bounds what is read of a body that nobody wanted, to keep a connection: LimitRequestBody's default.
+const maxDiscard = 1 << 30
+
+// fill copies what the head said into the request and chooses its virtual host.
+func (c *httpConn) fill(r *Request) {
+	h := &c.head
+	r.TheRequest, r.Method, r.ProtoNum = h.RequestLine, h.Method, h.ProtoNum
+	r.HeaderOnly = h.Method == "HEAD"
+	switch h.ProtoNum {
+	case HTTP11:
+		r.Protocol = "HTTP/1.1"
+	case HTTP10:
+		r.Protocol = "HTTP/1.0"
+	case HTTP09:
+		r.Protocol, c.headless = "HTTP/0.9", true
+	default:
+		r.Protocol = "HTTP/1.1"
+	}
+	if h.MaybeDuplicates {
+		http1.MergeDuplicates(&h.Fields)
+	}
+	r.HeadersIn, h.Fields = h.Fields, r.HeadersIn
+	r.Hostname, r.HostPort, r.Scheme = h.Hostname, h.Port, h.Scheme
+	if h.Form != http1.AuthorityForm {
+		r.parseTarget(h.Path)
+	}
+	r.UnparsedURI = h.Target
+	r.Expecting100, c.wantContinue = h.Expect100, h.Expect100
+	if s := r.Graph.ServerFor(c.meta.Local, h.Hostname); s != r.Server {
+		r.Server, r.Dir = s, s.Dir
+	}
+}
+
+// linger lets the client read the answer before the connection ends: closing with unread bytes would reset it
+// (httpd's ap_lingering_close).
+func (c *httpConn) linger() {
+	if c.conn.CloseWrite() != nil {
+		return
+	}
+	c.conn.SetReadTimeout(2 * time.Second)
+	buf := make([]byte, 4096)
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); {
+		if _, err := c.conn.Read(buf); err != nil {
+			return
+		}
+	}
+}
+
+// Read is the request's body.
+func (c *httpConn) Read(p []byte) (int, error) {
+	if err := c.beforeBody(); err != nil {
+		return 0, err
+	}
+	n, err := c.body.Read(p)
+	if limit := c.bodyLimit(); limit > 0 && c.body.BytesRead() > limit {
+		return 0, &BodyError{413, errTooLarge}
+	}
+	return n, bodyError(err)
+}
+
+// RelayBody sends the request's body on to a backend, by the kernel's means where that pays, framed as chunks if chunked.
+func (c *httpConn) RelayBody(dst *http1.Conn, chunked bool) (int64, error) {
+	if err := c.beforeBody(); err != nil {
+		return 0, err
+	}
+	if limit := c.bodyLimit(); c.body.Remaining() >= 0 || limit == 0 {
+		n, err := c.body.Relay(dst, chunked)
+		return n, bodyError(err)
+	}
+	return c.relayLimited(dst, chunked)
+}
+
+// relayLimited relays a body of unknown length that LimitRequestBody bounds.
+func (c *httpConn) relayLimited(dst *http1.Conn, chunked bool) (n int64, err error) {
+	buf := make([]byte, 16<<10)
+	frame := http1.NewChunkedWriter(dst)
+	for {
+		if !c.body.Buffered() && dst.Unflushed() > 0 {
+			if err := dst.Flush(); err != nil {
+				return n, &http1.WriteError{Err: err}
+			}
+		}
+		k, err := c.Read(buf)
+		n += int64(k)
+		var werr error
+		if chunked {
+			_, werr = frame.Write(buf[:k])
+		} else {
+			_, werr = dst.Write(buf[:k])
+		}
+		switch {
+		case werr != nil:
+			return n, &http1.WriteError{Err: werr}
+		case err == io.EOF:
+			return n, nil
+		case err != nil:
+			return n, err
+		}
+	}
+}
+
+var errTooLarge = errors.New("the request's body is larger than LimitRequestBody allows")
+
+func (c *httpConn) bodyLimit() int64 { return c.req.Last().Dir.Core.LimitRequestBody.Or(1 << 30) }
+
+// beforeBody checks the announced length and sends "100 Continue" to a client that waits for it.
+func (c *httpConn) beforeBody() error {
+	if limit := c.bodyLimit(); limit > 0 && c.head.ContentLength > limit {
+		return &BodyError{413, errTooLarge}
+	}
+	if !c.wantContinue {
+		return nil
+	}
+	c.wantContinue = false
+	for r := c.req; r != nil; r = r.Next {
+		r.Expecting100 = false
+	}
+	return c.WriteInterim(100, nil)
+}
+
+func bodyError(err error) error {
+	var pe *http1.ProtocolError
+	var we *http1.WriteError
+	switch {
+	case err == nil || err == io.EOF || errors.As(err, &we):
+		return err
+	case errors.As(err, &pe):
+		return &BodyError{pe.Status, err}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &BodyError{408, err}
+	}
+	return &BodyError{400, err}
+}
+
+// Length is the request body's.
+func (c *httpConn) Length() int64 {
+	if c.head.Chunked {
+		return -1
+	}
+	return max(c.head.ContentLength, 0)
+}
+
+// Complete tells that the request's body was read to its end.
+func (c *httpConn) Complete() bool { return c.body.Complete() }
+
+// Trailers returns the fields after a chunked request body.
+func (c *httpConn) Trailers() *table.Table { return c.body.Trailers() }
+
+// Counters implements Wire.
+func (c *httpConn) Counters() (in, out int64) {
+	return c.conn.BytesIn() - int64(c.conn.Buffered()) - c.inStart, c.conn.BytesOut() + int64(c.conn.Unflushed()) - c.outStart
+}
+
+// Abort implements Wire.
+func (c *httpConn) Abort() {
+	c.cut = true
+	c.meta.KeepAlive = KeepAliveClose
+	// What was sent so far still reaches the client; that the body ends early is what tells it.
+	c.conn.Flush()
+}

@@ -1,0 +1,156 @@
+package runtime
+
+import (
+	"io"
+	"os"
+	"strconv"
+	"sync"
+
+	"pinion/runtime/http1"
+	"pinion/runtime/table"
+)
+
+// WriteInterim implements Wire.
+func (c *httpConn) WriteInterim(status int, h *table.Table) error {
+	if c.req.ProtoNum < HTTP11 {
+		return nil
+	}
+	if h == nil {
+		h = &table.Table{}
+	}
+	if err := c.conn.WriteResponseHead(StatusLine(status), h); err != nil {
+		return err
+	}
+	return c.conn.Flush()
+}
+
+// WriteHead implements Wire: status line, Date, Server, then HeadersOut in order, as httpd's basic_http_header. A
+// *http1.FieldError tells of a field that would break the head; nothing is written then.
+func (c *httpConn) WriteHead(r *Request) error {
+	c.chunked = r.Chunked
+	if c.headless {
+		return nil
+	}
+	for i := range r.HeadersOut.Fields() {
+		f := &r.HeadersOut.Fields()[i]
+		if !http1.ValidName(f.Key) || !http1.ValidValue(f.Value) {
+			return &http1.FieldError{Key: f.Key, Value: f.Value}
+		}
+	}
+	c.conn.AppendTo(func(dst []byte) []byte { return appendHead(dst, r) })
+	return nil
+}
+
+func appendHead(dst []byte, r *Request) []byte {
+	version := "HTTP/1.1 "
+	if r.ProtoNum == HTTP10 && r.Env.Has("force-response-1.0") {
+		version = "HTTP/1.0 "
+	}
+	dst = append(dst, version...)
+	if r.StatusLine != "" && len(r.StatusLine) > 3 && r.StatusLine[:3] == strconv.Itoa(r.Status) && http1.ValidValue(r.StatusLine) {
+		dst = append(dst, r.StatusLine...)
+	} else {
+		dst = append(dst, StatusLine(r.Status)...)
+	}
+	dst = append(dst, "\r\n"...)
+	date, server := "", r.Graph.Banner
+	if r.Proxy != ProxyNone {
+		date = r.HeadersOut.Get("Date")
+		if s, ok := r.HeadersOut.Lookup("Server"); ok {
+			server = s
+		}
+	}
+	if date == "" {
+		date = HTTPDate(r.Time)
+	}
+	dst = http1.AppendField(dst, "Date", date)
+	if server != "" {
+		dst = http1.AppendField(dst, "Server", server)
+	}
+	for i := range r.HeadersOut.Fields() {
+		f := &r.HeadersOut.Fields()[i]
+		switch len(f.Key) {
+		case 4:
+			if EqualFold(f.Key, "Date") {
+				continue
+			}
+		case 6:
+			if server != "" && EqualFold(f.Key, "Server") {
+				continue
+			}
+		}
+		dst = http1.AppendField(dst, f.Key, f.Value)
+	}
+	return append(dst, "\r\n"...)
+}
+
+// Write implements Wire.
+func (c *httpConn) Write(p []byte) (int, error) {
+	if c.chunked {
+		return http1.NewChunkedWriter(c.conn).Write(p)
+	}
+	return c.conn.Write(p)
+}
+
+var copyBuffers = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
+
+// ReadFrom implements Wire.
+func (c *httpConn) ReadFrom(src io.Reader) (int64, error) {
+	switch s := src.(type) {
+	case *http1.Body:
+		return s.Relay(c.conn, c.chunked)
+	case *os.File, *io.LimitedReader:
+		if !c.chunked && !c.meta.Secure {
+			return c.sendFile(src)
+		}
+	}
+	buf := copyBuffers.Get().(*[]byte)
+	defer copyBuffers.Put(buf)
+	return io.CopyBuffer(struct{ io.Writer }{c}, struct{ io.Reader }{src}, *buf)
+}
+
+// sendFile lets the kernel move a file (or a part of one) to the socket. A small one goes through the write buffer,
+// so that it leaves together with its head.
+func (c *httpConn) sendFile(src io.Reader) (int64, error) {
+	const small = 8 << 10
+	buf := copyBuffers.Get().(*[]byte)
+	defer copyBuffers.Put(buf)
+	n, err := io.ReadFull(src, (*buf)[:small])
+	if n > 0 {
+		if _, werr := c.conn.Write((*buf)[:n]); werr != nil {
+			return int64(n), &http1.WriteError{Err: werr}
+		}
+	}
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		return int64(n), nil
+	}
+	if err != nil {
+		return int64(n), err
+	}
+	more, err := c.conn.SendFile(src)
+	return int64(n) + more, err
+}
+
+// Flush implements Wire.
+func (c *httpConn) Flush() error { return c.conn.Flush() }
+
+// Finish implements Wire. With another request already in the buffer the answer waits for its successor, as httpd's
+// core output filter lets pipelined answers gather.
+func (c *httpConn) Finish(trailers *table.Table) error {
+	if c.cut {
+		return nil
+	}
+	if c.chunked && !c.req.Last().eaten {
+		if trailers.Len() == 0 {
+			trailers = nil
+		}
+		if err := http1.NewChunkedWriter(c.conn).Close(trailers); err != nil {
+			return err
+		}
+	}
+	c.chunked = false
+	if c.meta.KeepAlive == KeepAliveOn && c.conn.Buffered() > 0 && c.body.Complete() {
+		return nil
+	}
+	return c.conn.Flush()
+}
