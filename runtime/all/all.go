@@ -3,7 +3,9 @@ package all
 
 import (
 	"pinion/runtime"
+	"pinion/runtime/accesslog"
 	"pinion/runtime/core"
+	"pinion/runtime/errorlog"
 	"pinion/runtime/proxy"
 )
 
@@ -11,6 +13,7 @@ import (
 func Modules() []*runtime.Module {
 	return []*runtime.Module{
 		core.Module, core.HTTP, core.MPM, core.Unixd, core.SO, core.ReqTimeout, core.Version, core.Macro,
+		errorlog.Module, accesslog.Module, accesslog.LogIO,
 		proxy.Module, proxy.Pinion,
 	}
 }
