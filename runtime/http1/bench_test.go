@@ -85,7 +85,7 @@ func TestAllocs(t *testing.T) {
 			t.Fatal(err)
 		}
 		w := NewChunkedWriter(c)
-		if _, err := w.Write(big); err != nil {
+		if _, err := w.Write(large); err != nil {
 			t.Fatal(err)
 		}
 		if err := w.Close(nil); err != nil {
@@ -96,7 +96,7 @@ func TestAllocs(t *testing.T) {
 	}
 }
 
-var big = make([]byte, 64<<10)
+var large = make([]byte, 64<<10)
 
 func BenchmarkReadRequestHead(b *testing.B) {
 	c := NewConn(&loop{in: tenFields})
