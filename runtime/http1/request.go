@@ -30,7 +30,7 @@ type RequestHead struct {
 	Path        string // the target without scheme and authority; "/" if that leaves nothing; "" for CONNECT
 
 	Fields          table.Table // in order, with duplicates, values trimmed
-	MaybeDuplicates bool        // false: no field name occurs twice (see MergeDuplicates)
+	MaybeDuplicates bool        // a field name occurs twice, see MergeDuplicates; in a head of over 128 fields: may occur
 
 	Host     string // the Host field as received
 	HasHost  bool
@@ -224,17 +224,23 @@ func (h *RequestHead) parse(head string, lim *Limits) (int, error) {
 		if fields++; lim.RequestFields > 0 && fields > lim.RequestFields {
 			return n, tooManyFields()
 		}
+		h.noteName(key, fields)
 		h.Fields.Add(key, value)
-		bit := uint64(1) << ((uint(key[0]|0x20) + 7*uint(len(key)) + 3*uint(key[len(key)-1]|0x20)) & 63)
-		if h.names&bit != 0 {
-			h.MaybeDuplicates = true
-		}
-		h.names |= bit
 		if err := h.note(key, value); err != nil {
 			return n, err
 		}
 	}
 	return n, nil
+}
+
+// noteName looks whether key occurs before. The filter says "no" for most names, so that few look-ups are made; in a head
+// with very many fields none are, lest they cost more than all the rest.
+func (h *RequestHead) noteName(key string, fields int) {
+	bit := uint64(1) << ((uint(key[0]|0x20) + 7*uint(len(key)) + 3*uint(key[len(key)-1]|0x20)) & 63)
+	if h.names&bit != 0 && !h.MaybeDuplicates {
+		h.MaybeDuplicates = fields > 128 || h.Fields.Has(key)
+	}
+	h.names |= bit
 }
 
 // note takes what the fields say about the message itself.
