@@ -81,10 +81,9 @@ func (c *Conn) ReadRequestHead(h *RequestHead, lim *Limits) error {
 	if err := c.skipBlankLines(h, lim); err != nil {
 		return err
 	}
-	end := -1
-	if i := bytes.Index(c.rb[c.r:c.w], endOfHead); i >= 0 {
-		end = i + len(endOfHead) // nearly always: the head came in one piece
-	} else {
+	b := c.rb[c.r:c.w]
+	end := len(b)
+	if end > 4096 || !bytes.HasSuffix(b, endOfHead) { // nearly always: one head without a body, in one piece
 		var err error
 		if end, err = c.awaitHead(h, lim); err != nil {
 			return err
@@ -141,6 +140,9 @@ func (c *Conn) fillHead(got int, lim *Limits) error {
 // awaitHead reads until the head is complete and returns its length. It looks at each line as it comes, so that a
 // client that is wrong in its first line isn't waited for, and no line is looked at twice.
 func (c *Conn) awaitHead(h *RequestHead, lim *Limits) (int, error) {
+	if i := bytes.Index(c.rb[c.r:c.w], endOfHead); i >= 0 {
+		return i + len(endOfHead), nil
+	}
 	pos, seen, lines := 0, 0, 0 // of the line that is not complete yet: its start, and how far it was searched
 	for {
 		b := c.rb[c.r:c.w]
