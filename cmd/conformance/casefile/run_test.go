@@ -189,13 +189,13 @@ const relayedAnswers = `1 GET /chunked HTTP/1.1
 4/1 GET /other HTTP/1.1 -> B1 200 [Content-Type: text/plain]
 4/2 GET /other HTTP/1.1 -> B1 200 [Content-Type: text/plain]
 5 GET /hold HTTP/1.1 (later)
-5 arrived
+6 arrived
   B1 < GET /hold HTTP/1.1
   B1 < Host: example.test
   B1 < Cookie: a=1
-5 answer
+7 answer
   > HTTP/1.1 204 No Content
-6 GET /cut HTTP/1.1
+8 GET /cut HTTP/1.1
   B1 < GET /cut HTTP/1.1
   B1 < Host: example.test
   B1 < Cookie: a=1
@@ -203,15 +203,15 @@ const relayedAnswers = `1 GET /chunked HTTP/1.1
   > Content-Length: 9
   = short
   ended early: closed
-7 GET /ws HTTP/1.1
+9 GET /ws HTTP/1.1
   B1 < GET /ws HTTP/1.1
   B1 < Host: example.test
   B1 < Cookie: a=1
   > HTTP/1.1 101 Switching Protocols
-8 send 5 bytes
-8 receive
+10 send 5 bytes
+11 receive
   = hello
-8 eof
+12 eof
   closed
 `
 
