@@ -8,7 +8,7 @@ const maxRegsub = 64 << 10
 // Regsub puts what a regular expression's groups matched in source in for $0 to $9 of input; a backslash quotes the
 // byte after it (ap_pregsub). loc is what pcre.Regexp.Find returned. It fails when the text would be too long.
 func Regsub(input, source string, loc []int) (string, bool) {
-	if strings.IndexAny(input, `$\`) < 0 {
+	if !strings.ContainsAny(input, `$\`) {
 		return input, len(input) < maxRegsub
 	}
 	b := make([]byte, 0, len(input)+len(source))
