@@ -362,3 +362,15 @@ func TestPlace(t *testing.T) {
 		t.Errorf("a word that the file does not hold gives %s", places(got))
 	}
 }
+
+func TestPlaceRaw(t *testing.T) {
+	f := Parse("", []byte("RewriteRule \"^/a\\\\b\" /c \\\n  [R=1]\n"))
+	l := &f.Lines[0]
+	_, err := ParseRewriteRule(l.Raw)
+	if err == nil || places(f.PlaceRaw(l, err.Range)) != "2:6-2:7" {
+		t.Errorf("%v in %q", err, l.Raw)
+	}
+	if got := places(f.PlaceRaw(l, within(0, 8))); got != "1:13-1:21" {
+		t.Errorf("the pattern stands at %s", got)
+	}
+}

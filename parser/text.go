@@ -105,8 +105,10 @@ func (t *textWriter) snippet(p Place) {
 	before, after := "", ""
 	if len(line) > longestShown {
 		cut := max(0, from-longestShown/4)
-		for cut > 0 && cut < len(line) && !utf8.RuneStart(line[cut]) {
-			cut--
+		for range utf8.UTFMax - 1 { // what is no UTF-8 may have no begin of a character at all
+			if cut > 0 && !utf8.RuneStart(line[cut]) {
+				cut--
+			}
 		}
 		if cut > 0 {
 			before = "…"

@@ -58,7 +58,8 @@ var common = regexp.MustCompile(`^(?:[a-z/ ]|\\[.dw/]|\.|\^|\$|[()|]|\(\?:|[*+?]
 func FuzzGo(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, pattern string, _ uint, subject string) {
-		if len(pattern) > 60 || len(subject) > 200 || !common.MatchString(pattern) || !ascii(subject) {
+		if len(pattern) > 60 || len(subject) > 200 || !common.MatchString(pattern) || !ascii(subject) ||
+			strings.Contains(strings.ReplaceAll(pattern, "(?:", ""), "(?") {
 			return
 		}
 		std, goErr := regexp.Compile("(?s)" + strings.ReplaceAll(pattern, "$", `\z`))
@@ -72,6 +73,42 @@ func FuzzGo(f *testing.F) {
 		loc, err := re.Find(subject, nil)
 		if want := std.FindStringSubmatchIndex(subject); err != nil || !reflect.DeepEqual(loc, want) {
 			t.Fatalf("%q on %q (%T): got %v, %v; Go's regexp has %v", pattern, subject, re.m, loc, err, want)
+		}
+	})
+}
+
+// FuzzEngines compares the matcher that Compile chose with another one.
+func FuzzEngines(f *testing.F) {
+	seeds(f)
+	f.Fuzz(func(t *testing.T, pattern string, flags uint, subject string) {
+		if len(pattern) > 100 || len(subject) > 200 {
+			return
+		}
+		p, n := parse(pattern, Flags(flags)&(ICase|DotAll|MultiLine|DollarEndOnly))
+		if p.err != nil {
+			return
+		}
+		prefix, _, anchored := n.prefix()
+		re := &Regexp{src: pattern, names: p.names, prefix: prefix, anchored: anchored}
+		other := &Regexp{src: pattern, names: p.names}
+		var err error
+		if d := newDirect(n, prefix, anchored); d != nil {
+			re.m = d
+		} else if !linear(n) {
+			return
+		} else if re.m, err = newGo(n); err != nil {
+			return
+		}
+		if other.m, err = newBacktracker(n); err != nil {
+			return
+		}
+		got, err := re.Find(subject, nil)
+		if err != nil {
+			t.Fatalf("%q on %q (%T): %v", pattern, subject, re.m, err)
+		}
+		want, err := other.Find(subject, nil)
+		if err == nil && !reflect.DeepEqual(got, want) {
+			t.Fatalf("%q on %q: %T has %v, %T has %v", pattern, subject, re.m, got, other.m, want)
 		}
 	})
 }
