@@ -4,13 +4,17 @@ package all
 import (
 	"pinion/runtime"
 	"pinion/runtime/core"
+	"pinion/runtime/env"
+	"pinion/runtime/headers"
 	"pinion/runtime/proxy"
+	"pinion/runtime/setenvif"
 )
 
 // Modules returns every module in httpd's order: where hooks of one phase have the same order, the list decides.
 func Modules() []*runtime.Module {
 	return []*runtime.Module{
 		core.Module, core.HTTP, core.MPM, core.Unixd, core.SO, core.ReqTimeout, core.Version, core.Macro,
+		env.Module, headers.Module, setenvif.Module,
 		proxy.Module, proxy.Pinion,
 	}
 }
