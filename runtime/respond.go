@@ -3,6 +3,7 @@ package runtime
 import (
 	"errors"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -81,6 +82,8 @@ func (r *Request) composeHead(length int64) {
 		out.Del("Vary")
 		r.ProtoNum = HTTP10
 		r.Env.Set("force-response-1.0", "1")
+	} else {
+		fixVary(out)
 	}
 	if r.NoCache && !out.Has("Expires") {
 		out.Add("Expires", HTTPDate(r.Time))
@@ -120,6 +123,25 @@ func (r *Request) composeHead(length int64) {
 	}
 	if r.HeaderOnly && out.Get("Content-Length") == "0" {
 		out.Del("Content-Length")
+	}
+}
+
+// fixVary makes one Vary field of all, each name once (httpd's fix_vary).
+func fixVary(out *table.Table) {
+	if !out.Has("Vary") {
+		return
+	}
+	isSep := func(c rune) bool { return c == ',' || c == ' ' || '\t' <= c && c <= '\r' }
+	var names []string
+	for _, v := range out.Values("Vary") {
+		for _, name := range strings.FieldsFunc(v, isSep) {
+			if !slices.ContainsFunc(names, func(n string) bool { return table.EqualFold(n, name) }) {
+				names = append(names, name)
+			}
+		}
+	}
+	if len(names) > 0 {
+		out.Set("Vary", strings.Join(names, ","))
 	}
 }
 

@@ -5,8 +5,11 @@ import (
 	"pinion/runtime"
 	"pinion/runtime/accesslog"
 	"pinion/runtime/core"
+	"pinion/runtime/env"
 	"pinion/runtime/errorlog"
+	"pinion/runtime/headers"
 	"pinion/runtime/proxy"
+	"pinion/runtime/setenvif"
 )
 
 // Modules returns every module in httpd's order: where hooks of one phase have the same order, the list decides.
@@ -14,6 +17,7 @@ func Modules() []*runtime.Module {
 	return []*runtime.Module{
 		core.Module, core.HTTP, core.MPM, core.Unixd, core.SO, core.ReqTimeout, core.Version, core.Macro,
 		errorlog.Module, accesslog.Module, accesslog.LogIO,
+		env.Module, headers.Module, setenvif.Module,
 		proxy.Module, proxy.Pinion,
 	}
 }
