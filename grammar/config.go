@@ -96,6 +96,63 @@ func SplitArgs(raw string) []Word {
 	return c.words(&l, 0, len(raw))
 }
 
+// Place finds where r, a range within w.Text as the trees of the other languages hold it, stands in the file:
+// it steps over quotes, backslashes that were resolved and line ends that were joined. For a word whose text
+// isn't what the file holds (expanded, or of a Macro) it returns w.Range.
+func (f *File) Place(w Word, r Range) Range {
+	var out Range
+	at, i := w.Range.Start, 0
+	if w.Quote != 0 {
+		at.Col, at.Offset = at.Col+1, at.Offset+1
+	}
+	for at.Offset < w.Range.End.Offset && at.Offset < len(f.Source) {
+		rest := f.Source[at.Offset:min(w.Range.End.Offset, len(f.Source))]
+		n := 0
+		if n = joinLen(rest); n > 0 {
+			at = Pos{at.Line + 1, 1, at.Offset + n}
+			continue
+		}
+		if i == r.Start.Offset {
+			out.Start = at
+		}
+		if i >= len(w.Text) {
+			break
+		}
+		n = 1
+		if rest[0] == '\\' && len(rest) > 1 && (rest[1] == '\\' || w.Quote != 0 && rest[1] == w.Quote) {
+			n = 2
+		}
+		if rest[n-1] != w.Text[i] {
+			return w.Range
+		}
+		at.Col, at.Offset, i = at.Col+n, at.Offset+n, i+1
+		if i == r.End.Offset {
+			out.End = at
+		}
+	}
+	if i == r.Start.Offset && out.Start.Line == 0 {
+		out.Start = at
+	}
+	if r.End.Offset <= r.Start.Offset {
+		out.End = out.Start
+	}
+	if i < len(w.Text) && out.End.Line == 0 || out.Start.Line == 0 || out.End.Line == 0 {
+		return w.Range
+	}
+	return out
+}
+
+// joinLen is the length of the backslash and line end that join two physical lines, or 0.
+func joinLen(s []byte) int {
+	switch {
+	case len(s) >= 2 && s[0] == '\\' && s[1] == '\n':
+		return 2
+	case len(s) >= 3 && s[0] == '\\' && s[1] == '\r' && s[2] == '\n':
+		return 3
+	}
+	return 0
+}
+
 // After returns what follows the closing ">" of a section line, which httpd ignores without a word.
 func (l *Line) After() string {
 	if l.Kind == Simple || l.Err != nil {
