@@ -48,6 +48,9 @@ type Variable struct {
 // maxNesting bounds maps within maps and look-aheads within look-aheads.
 const maxNesting = 32
 
+// maxBraces bounds pairs of braces within each other, of any kind: the time that a template costs grows with it.
+const maxBraces = 256
+
 // ParseTemplate reads a template. As in httpd nearly everything is one: a "%{" without "}", a "${" without ":" or "}"
 // and a single "$" or "%" stand for themselves. The only error is nesting that is too deep.
 func ParseTemplate(s string) (*Template, *Error) {
@@ -57,10 +60,13 @@ func ParseTemplate(s string) (*Template, *Error) {
 // parseTemplate reads s, which stands at base in the whole text.
 func parseTemplate(s string, base, depth int) (*Template, *Error) {
 	if depth > maxNesting {
-		return nil, tooDeep(base, base+len(s))
+		return nil, tooDeep(base, base+len(s), maxNesting)
 	}
 	t := &Template{}
-	braces := matchBraces(s)
+	braces, deep := matchBraces(s)
+	if deep {
+		return nil, tooDeep(base, base+len(s), maxBraces)
+	}
 	for i := 0; i < len(s); {
 		n := strings.IndexAny(s[i:], `\$%`)
 		if n < 0 {
@@ -123,7 +129,7 @@ func (t *Template) special(s string, i, base, depth int, braces map[int]int) (in
 	if c == '%' {
 		p.Kind = PartVariable
 		if p.Var = variable(s[i+2:end], 0); p.Var == nil {
-			return 0, tooDeep(base+i, base+end+1)
+			return 0, tooDeep(base+i, base+end+1, maxNesting)
 		}
 	} else {
 		p.Kind = PartMap
@@ -149,20 +155,21 @@ func (t *Template) special(s string, i, base, depth int, braces map[int]int) (in
 	return end + 1, nil
 }
 
-func tooDeep(i, j int) *Error {
-	return &Error{Code: "too-deep", Summary: fmt.Sprintf("expected at most %d levels of nesting, found more", maxNesting), Range: within(i, j)}
+func tooDeep(i, j, levels int) *Error {
+	return &Error{Code: "too-deep", Summary: fmt.Sprintf("expected at most %d levels of nesting, found more", levels), Range: within(i, j)}
 }
 
 // matchBraces finds the closing brace of each "{" in one walk, so that unclosed ones cost no quadratic time.
-func matchBraces(s string) map[int]int {
+// deep tells that more than maxBraces were open at a closing one.
+func matchBraces(s string) (pairs map[int]int, deep bool) {
 	var open []int
-	var pairs map[int]int
 	for i := 0; i < len(s); i++ {
 		switch s[i] {
 		case '{':
 			open = append(open, i)
 		case '}':
 			if n := len(open); n > 0 {
+				deep = deep || n > maxBraces
 				if pairs == nil {
 					pairs = map[int]int{}
 				}
@@ -171,7 +178,7 @@ func matchBraces(s string) map[int]int {
 			}
 		}
 	}
-	return pairs
+	return pairs, deep
 }
 
 // charInBraces finds c in s outside of inner braces, or returns -1.

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"fmt"
+	"path/filepath"
 	"sort"
 
 	"pinion/grammar"
@@ -203,6 +204,17 @@ func (c *Cmd) asDiagnostic(err error) *parser.Diagnostic {
 		return d
 	}
 	return c.Errorf("bad-value", "%v", err)
+}
+
+// Watch makes a change of the file, an absolute path, reload the configuration.
+func (c *Compiler) Watch(path string) { c.Graph.Files = append(c.Graph.Files, path) }
+
+// ServerPath makes a path absolute by ServerRoot (ap_server_root_relative).
+func (c *Compiler) ServerPath(path string) string {
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path)
+	}
+	return filepath.Join(c.Tree.ServerRoot, path)
 }
 
 // Report adds a diagnostic. An Error makes the compile fail; it goes on all the same, to find the others.

@@ -70,7 +70,7 @@ func startEngine(t *testing.T) (address string, e *Engine) {
 			if err != nil {
 				return
 			}
-			go e.ServeConn(c)
+			e.Serve(c, nil)
 		}
 	}()
 	t.Cleanup(func() {

@@ -357,9 +357,7 @@ func (r *Request) SubRequest(uri string) *Request {
 func (r *Request) SubRequestFile(name string) *Request {
 	n := r.sub()
 	dir := r.Filename[:strings.LastIndexByte(r.Filename, '/')+1]
-	if strings.HasPrefix(name, dir) {
-		name = name[len(dir):]
-	}
+	name = strings.TrimPrefix(name, dir)
 	switch {
 	case strings.HasPrefix(name, "/"):
 		n.Filename = name

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"pinion/runtime/http1"
@@ -150,12 +151,18 @@ type Conn struct {
 	TLS           *tls.ConnectionState // nil on plain connections
 	Keepalives    int
 	KeepAlive     KeepAlive
-	LogID         string // %L, made when first asked for
-	ALPN          string // what TLS agreed on, "h2" or "http/1.1"; else ""
+	LogID         string       // %L, made when first asked for
+	Gone          *atomic.Bool // see Engine.Serve; may be nil
+	ALPN          string       // what TLS agreed on, "h2" or "http/1.1"; else ""
 	// Takeover, set by a handler that switched protocols, runs with the connection after the request has been
 	// logged and its graph released; the connection is closed when it returns.
 	Takeover func(client *http1.Conn)
 	Engine   *Engine
+}
+
+// Ending tells that the connection must not be kept: the server stops, or its address is listened on no more.
+func (c *Conn) Ending() bool {
+	return c.Engine.stopping.Load() || c.Gone != nil && c.Gone.Load()
 }
 
 // KeepAlive is whether a connection goes on (AP_CONN_*).

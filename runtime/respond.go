@@ -138,7 +138,7 @@ func (r *Request) setKeepAlive() {
 		s.Settings.KeepAlive.Or(true) && s.Settings.KeepAliveTimeout.Or(5*time.Second) > 0 &&
 		(limit == 0 || left > 0) && !dropsConnection(r.Status) && !closing && !HasToken(asked, "close") &&
 		(!r.Env.Has("nokeepalive") || r.HeadersIn.Has("Via")) &&
-		(r.keepAliveToken(asked, &sent) || r.ProtoNum >= HTTP11) && !c.Engine.stopping.Load() {
+		(r.keepAliveToken(asked, &sent) || r.ProtoNum >= HTTP11) && !c.Ending() {
 		c.KeepAlive = KeepAliveOn
 		c.Keepalives++
 		if sent {
