@@ -58,7 +58,7 @@ func path(c *runtime.Cmd) string {
 		p = filepath.Join(c.Tree.ServerRoot, p)
 	}
 	p = filepath.Clean(p)
-	c.Graph.Reads = append(c.Graph.Reads, p)
+	c.Watch(p)
 	return p
 }
 
