@@ -91,6 +91,7 @@ type Request struct {
 	eaten     bool // the body of this answer is discarded: HEAD, 204, 304
 	recursive int
 	loc       []int
+	ends      []Ender
 }
 
 // Body is a request's body. Reading sends "100 Continue" first where the client waits for it.
@@ -195,12 +196,23 @@ func NewRequest(g *Graph, s *Server, c *Conn, w Wire) *Request {
 	return r
 }
 
+// Ender is told the end of a request, see AtEnd.
+type Ender interface{ End() }
+
+// AtEnd has e told when the request ends, however it does: after it was logged, or after a panic. The last one registered is told
+// first (apr_pool_cleanup_register on the request's pool).
+func (r *Request) AtEnd(e Ender) { r.ends = append(r.ends, e) }
+
 // Free gives the request back; nothing may use it any more.
 func (r *Request) Free() {
 	if r.Next != nil {
 		r.Next.Free()
 	}
-	keep := Request{conf: r.conf, loc: r.loc, HeadersIn: r.HeadersIn, HeadersOut: r.HeadersOut,
+	for i := len(r.ends) - 1; i >= 0; i-- {
+		r.ends[i].End()
+	}
+	clear(r.ends)
+	keep := Request{conf: r.conf, loc: r.loc, ends: r.ends[:0], HeadersIn: r.HeadersIn, HeadersOut: r.HeadersOut,
 		ErrHeadersOut: r.ErrHeadersOut, Env: r.Env, Notes: r.Notes}
 	clear(keep.conf)
 	keep.HeadersIn.Reset()
