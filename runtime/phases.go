@@ -347,11 +347,21 @@ func (r *Request) SubRequest(uri string) *Request {
 	return n
 }
 
-// SubRequestFile looks up what a request for the file would be (ap_sub_req_lookup_file); name has no folder and lies in r's.
+// SubRequestFile looks up what a request for the file would be (ap_sub_req_lookup_file). A name without a folder lies
+// in r's; one that lies elsewhere has no URI.
 func (r *Request) SubRequestFile(name string) *Request {
 	n := r.sub()
-	n.Filename = r.Filename[:strings.LastIndexByte(r.Filename, '/')+1] + name
-	n.URI = r.URI[:strings.LastIndexByte(r.URI, '/')+1] + name
+	dir := r.Filename[:strings.LastIndexByte(r.Filename, '/')+1]
+	name = strings.TrimPrefix(name, dir)
+	switch {
+	case strings.HasPrefix(name, "/"):
+		n.Filename = name
+	case strings.Contains(name, "/"):
+		n.Filename = dir + name
+	default:
+		n.Filename = dir + name
+		n.URI = r.URI[:strings.LastIndexByte(r.URI, '/')+1] + name
+	}
 	n.runSub()
 	return n
 }
@@ -367,12 +377,9 @@ func (r *Request) sub() *Request {
 	return n
 }
 
+// runSub runs the phases of a subrequest. post_read_request is not among them, as in httpd.
 func (r *Request) runSub() {
-	res := r.runAll(PostReadRequest)
-	if res == OK {
-		res = r.prepare()
-	}
-	if res != OK && res != Done {
+	if res := r.prepare(); res != OK && res != Done {
 		r.Status = int(res)
 	}
 }

@@ -78,6 +78,9 @@ type Request struct {
 	Chunked                                bool
 	BytesSent                              int64 // of the body
 	Main, Prev, Next                       *Request
+	// ContextPrefix and ContextRoot are what an Alias or its like has mapped: the URL's prefix and the folder it
+	// stands for; both "" for a path under the document root (ap_set_context_info).
+	ContextPrefix, ContextRoot string
 
 	conf      []any // request_config by module
 	headSent  bool

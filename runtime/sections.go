@@ -164,16 +164,32 @@ func openIf(c *Cmd) error {
 			return c.Errorf("no-if", "<%s> without an <If> before it in the same section", c.Node.Name)
 		}
 	}
-	if s.Else != ifLast {
-		cond, err := c.Cond(c.Node.Raw)
-		if err != nil {
-			return err
-		}
-		s.Cond = cond
+	if err := c.ifCond(s); err != nil {
+		return err
 	}
 	c.Dir.Core.Ifs = append(c.Dir.Core.Ifs, s)
 	c.Children(s.Config, s)
 	return nil
+}
+
+// ifCond compiles the argument of <If> and <ElseIf>.
+func (c *Cmd) ifCond(s *Section) error {
+	want := 1
+	if s.Else == ifLast {
+		want = 0
+	}
+	switch n := len(c.Node.Words); {
+	case n > want:
+		return WithDetail(c.ArgErrorf(want, "wrong-arguments", "<%s> takes %d arguments, found %d", c.Node.Name, want, n),
+			"put the whole expression in double quotes")
+	case n < want:
+		return c.Errorf("wrong-arguments", "<%s> needs an expression", c.Node.Name)
+	case want == 0:
+		return nil
+	}
+	cond, err := c.Cond(c.Arg(0))
+	s.Cond = cond
+	return err
 }
 
 func openLimit(c *Cmd) error {
