@@ -166,8 +166,13 @@ func (r *Request) authorize() Result {
 	if len(d.phases[AccessChecker]) == 0 && len(d.phases[AccessCheckerEx]) == 0 {
 		return OK
 	}
-	if res := r.runAll(AccessChecker); res != OK {
-		return res
+	checked := r.runAll(AccessChecker)
+	if any := d.Core.SatisfyAny; any != nil && any(r) {
+		if checked == OK {
+			return OK
+		}
+	} else if checked != OK {
+		return checked
 	}
 	if len(d.phases[AccessCheckerEx]) == 0 {
 		return OK

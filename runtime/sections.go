@@ -29,9 +29,9 @@ var coreSections = Define(Module{Name: "core", File: "core.c", Directives: []Dir
 		Help: "Directives for when the If before was false and this expression is true", Set: openIf},
 	{Name: "Else", Section: true, Args: parser.NoArgs, In: parser.Anywhere,
 		Help: "Directives for when every If and ElseIf before was false", Set: openIf},
-	{Name: "Limit", Section: true, Args: parser.TakeArgv, In: parser.Anywhere | parser.Require, Syntax: "method [method] ...",
+	{Name: "Limit", Section: true, Args: parser.TakeArgv, In: parser.InDir | parser.HTAccess | parser.Require, Syntax: "method [method] ...",
 		Help: "Access control for some methods only", Set: openLimit},
-	{Name: "LimitExcept", Section: true, Args: parser.TakeArgv, In: parser.Anywhere | parser.Require, Syntax: "method [method] ...",
+	{Name: "LimitExcept", Section: true, Args: parser.TakeArgv, In: parser.InDir | parser.HTAccess | parser.Require, Syntax: "method [method] ...",
 		Help: "Access control for every method but these", Set: openLimit},
 }})
 
@@ -195,6 +195,11 @@ func (c *Cmd) ifCond(s *Section) error {
 func openLimit(c *Cmd) error {
 	if len(c.Node.Args) == 0 {
 		return c.Errorf("wrong-arguments", "<%s> needs at least one method", c.Node.Name)
+	}
+	for i, m := range c.Node.Args {
+		if m == "TRACE" && EqualFold(c.Node.Name, "Limit") {
+			return WithDetail(c.ArgErrorf(i, "bad-value", "TRACE cannot be controlled by <Limit>"), "see TraceEnable")
+		}
 	}
 	in := *c
 	in.Methods = c.Node.Args

@@ -45,6 +45,7 @@ type RequestHead struct {
 	Upgrade        string // the Upgrade field, if Connection has the token upgrade
 	Size           int    // bytes of the head, blank lines before it included
 
+	expect       string
 	upgradeToken bool
 	closeToken   bool
 	upgradeField string
@@ -248,11 +249,10 @@ func (h *RequestHead) note(key, value string) error {
 		}
 	case len("Expect"):
 		if table.EqualFold(key, "Expect") && value != "" {
-			if h.Expect100 || !table.EqualFold(value, "100-continue") {
-				return &ProtocolError{Status: 417, Code: "AH00570", Close: true,
-					Reason: `Expect: expected "100-continue" once, found ` + quote(value)}
+			if h.expect != "" {
+				value = h.expect + ", " + value
 			}
-			h.Expect100 = true
+			h.expect = value
 		}
 	case len("Upgrade"):
 		if table.EqualFold(key, "Upgrade") && h.upgradeField == "" {
@@ -314,7 +314,17 @@ func (h *RequestHead) finish(lim *Limits) error {
 		h.Upgrade = h.upgradeField
 	}
 	h.KeepAlive = !h.closeToken && (h.ProtoNum >= 1001 || h.ProtoNum >= 1000 && h.KeepAliveToken && !h.Chunked)
-	return h.finishHost()
+	if err := h.finishHost(); err != nil {
+		return err
+	}
+	if h.expect != "" {
+		if !table.EqualFold(h.expect, "100-continue") {
+			return &ProtocolError{Status: 417, Code: "AH00570", Close: true,
+				Reason: `Expect: expected "100-continue", found ` + quote(h.expect)}
+		}
+		h.Expect100 = true
+	}
+	return nil
 }
 
 func bad(code, reason string) *ProtocolError {

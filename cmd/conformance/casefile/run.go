@@ -89,7 +89,7 @@ func (c *Case) Execute(t Target) (res Result, err error) {
 		return res, err
 	}
 	defer k.stop()
-	dir := filepath.Join(os.TempDir(), fmt.Sprintf("case-%08x", rand.Uint32()))
+	dir := filepath.Join(os.TempDir(), fmt.Sprintf("case-%08d", rand.IntN(100_000_000)))
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return res, err
 	}
