@@ -183,7 +183,7 @@ func (r *Request) locationWalk(base *DirConfig) *DirConfig {
 func (r *Request) matches(s *Section, subject string) bool {
 	if s.Regex == nil {
 		if s.Glob {
-			return fnmatch(s.Path, subject, true)
+			return fnmatch(s.Path, subject, s.Kind != ProxySection)
 		}
 		return s.Path == subject
 	}

@@ -1,0 +1,72 @@
+package proxy
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"pinion/parser"
+	"pinion/runtime"
+)
+
+// Balancer is one balancer://name as one Graph knows it. Immutable once compiled, but for State.
+type Balancer struct {
+	Name    string // "balancer://yourlb", lower case
+	Members []*Worker
+	BalancerParams
+	VPath   string // the path of the ProxyPass that uses it, for the balancer-manager
+	Section *runtime.DirConfig
+	Server  *runtime.Server // that defined it; other vhosts may have inherited it
+	Place   parser.Place
+	State   *BalancerState
+	// Method is what the balancer's module makes of LBMethod while compiling, in its PostServer.
+	Method any
+}
+
+// BalancerParams are a balancer's parameters. What was not given holds httpd's default; an Opt knows whether it was.
+type BalancerParams struct {
+	LBMethod      runtime.Opt[string] // "byrequests"
+	Sticky        string              // cookie name; "" for no stickiness
+	StickyPath    string              // name in the URL; as Sticky unless given by A|b
+	StickySep     runtime.Opt[byte]   // '.'; 0 for off
+	ScolonPathDel runtime.Opt[bool]   // scolonpathdelim
+	StickyForce   runtime.Opt[bool]   // nofailover
+	ForceRecovery runtime.Opt[bool]   // On
+	Timeout       time.Duration       // to wait for a free worker; 0: don't
+	MaxAttempts   runtime.Opt[int]
+	FailOnStatus  []int
+	FailOnTimeout runtime.Opt[bool]
+	Nonce         runtime.Opt[string] // "" for none; unset: a random one
+	Growth        runtime.Opt[int]
+}
+
+// FailsOn tells whether failonstatus names the status.
+func (b *Balancer) FailsOn(status int) bool {
+	for _, s := range b.FailOnStatus {
+		if s == status {
+			return true
+		}
+	}
+	return false
+}
+
+// Key names the balancer among all of a configuration, for keys of runtime.Adopt.
+func (b *Balancer) Key() string { return serverKey(b.Server) + " " + b.Name }
+
+// BalancerState is what of a balancer outlives a Graph. Safe for concurrent use.
+type BalancerState struct {
+	// Mu guards an election among the members: choosing and accounting in one step.
+	Mu sync.Mutex
+	// Turn is for methods that keep a position.
+	Turn atomic.Int64
+	// Nonce is the random nonce made at the balancer's first definition.
+	Nonce string
+}
+
+// Attempts is how many failovers a request may make: maxattempts=, else one less than there are members.
+func (b *Balancer) Attempts() int {
+	if b.MaxAttempts.Set {
+		return b.MaxAttempts.V
+	}
+	return max(len(b.Members)-1, 0)
+}

@@ -1,0 +1,61 @@
+package proxy
+
+import "pinion/runtime"
+
+// SchemeHandler sends r to the worker and its answer to the client: mod_proxy's scheme_handler. url is canonical and absolute,
+// "http://host:port/path?query". It answers OK for a request that was answered; 503 for one that
+// may be tried on another member (nothing of an answer was sent, the body can be sent again);
+// 500, 502, 504 … for one that may not; Declined for a URL that is not its own.
+type SchemeHandler func(r *runtime.Request, w *Worker, url string) runtime.Result
+
+// Canonicalizer sets r.Filename to "proxy:" and url in canonical form: mod_proxy's canon_handler.
+type Canonicalizer func(r *runtime.Request, url string) runtime.Result
+
+// Selector chooses members: mod_proxy's pre_request and post_request hooks, which mod_proxy_balancer fulfils.
+type Selector struct {
+	// PreRequest chooses a member of b and puts its scheme, host and path into *url. At a retry
+	// Of(r).Worker is the one that failed. Without a worker it answers 503, or what the client is to get.
+	PreRequest func(r *runtime.Request, b *Balancer, url *string) (*Worker, runtime.Result)
+	// PostRequest is told the end, once for the last worker that was tried (nil if none was found). r.Status is the answer's.
+	PostRequest func(r *runtime.Request, b *Balancer, w *Worker)
+	// Methods are the names that lbmethod= may have.
+	Methods []string
+}
+
+var (
+	schemeHandlers = map[string]SchemeHandler{}
+	canonicalizers = map[string]Canonicalizer{}
+	selector       Selector
+)
+
+// HandleScheme registers the handler of a URL scheme, in lower case. Only while packages are initialized.
+func HandleScheme(scheme string, h SchemeHandler) { schemeHandlers[scheme] = h }
+
+// HandleCanon registers how URLs of a scheme are made canonical. http, https, ws, wss, balancer and ajp need none. Only
+// while packages are initialized.
+func HandleCanon(scheme string, h Canonicalizer) { canonicalizers[scheme] = h }
+
+// SetSelector registers the balancers' part. Only while packages are initialized.
+func SetSelector(s Selector) { selector = s }
+
+// RequestState is what mod_proxy keeps of one request.
+type RequestState struct {
+	URL      string // that the scheme handler gets
+	Worker   *Worker
+	Balancer *Balancer
+	Attempts int    // failovers so far
+	Mount    *Mount // the ProxyPass that matched, nil for [P] and SetHandler
+
+	reverse, cookiePaths, cookieDomains []reverseMap // interpolated, where ProxyPassInterpolateEnv is on
+	interpolated                        bool
+}
+
+// Of returns what mod_proxy keeps of r, made at the first call.
+func Of(r *runtime.Request) *RequestState {
+	if s := runtime.RequestConf[RequestState](r, Module); s != nil {
+		return s
+	}
+	s := &RequestState{}
+	runtime.SetRequestConf(r, Module, s)
+	return s
+}

@@ -1,0 +1,262 @@
+package proxy
+
+import (
+	"sync/atomic"
+	"time"
+
+	"pinion/parser"
+	"pinion/runtime"
+)
+
+// Flush is flushpackets=.
+type Flush uint8
+
+// The values of flushpackets=.
+const (
+	FlushOff Flush = iota
+	FlushOn
+	FlushAuto
+)
+
+// Params are a worker's parameters. What was not given holds httpd's default; an Opt knows whether it was.
+type Params struct {
+	Status       Status // as the file says; E and C only hold at the very start
+	LBFactor     int    // loadfactor × 100: 100 to 10000, default 100
+	LBSet        int    // 0 to 99
+	Route        string
+	Redirect     string
+	Retry        time.Duration // 60 s
+	Min          int           // connections opened ahead
+	Max          int           // hard limit of connections; 0: none
+	SMax         int           // connections kept beyond TTL; -1: as Max
+	TTL          time.Duration // idle time after which connections beyond SMax are closed; 0: never
+	Acquire      runtime.Opt[time.Duration]
+	Timeout      runtime.Opt[time.Duration] // see Worker.Timeout
+	ConnTimeout  runtime.Opt[time.Duration] // connectiontimeout; default: Timeout
+	Ping         runtime.Opt[time.Duration]
+	KeepAlive    runtime.Opt[bool] // TCP keepalive probes
+	DisableReuse runtime.Opt[bool] // of disablereuse and enablereuse; see Worker.Reuse
+	AddressTTL   runtime.Opt[int]  // seconds; -1: for ever
+	Flush        Flush
+	FlushWait    time.Duration    // 10 ms
+	IOBuffer     runtime.Opt[int] // bytes, default 8192
+	RecvBuffer   runtime.Opt[int] // SO_RCVBUF, bytes; 0: the system's
+	FieldSize    runtime.Opt[int] // responsefieldsize, bytes, default 8192
+	Upgrade      string           // protocols to upgrade to; "*" for any
+	Secret       string
+	Flusher      string
+	Health       Health
+}
+
+// Health are the hc… parameters of mod_proxy_hcheck.
+type Health struct {
+	Method   string // upper case, "NONE" by default
+	Interval time.Duration
+	Passes   int
+	Fails    int
+	URI      string
+	Expr     string
+	Template string
+}
+
+// FlagR is what status=+R means, see BalancerFlagR.
+type FlagR uint8
+
+// The meanings: a route-only worker takes only requests that carry its route; a hot spare stands in for unusable members.
+const (
+	RouteOnly FlagR = iota
+	HotSpareR
+)
+
+func (f FlagR) String() string {
+	if f == HotSpareR {
+		return "hot-spare"
+	}
+	return "route-only"
+}
+
+// Worker is one origin server as one Graph knows it. Immutable once compiled, but for State, which is safe for
+// concurrent use and outlives the Graph.
+type Worker struct {
+	// Name is the normalized URL, scheme and host in lower case, without the scheme's default port:
+	// "http://127.0.0.1:13001" (BALANCER_WORKER_NAME).
+	Name     string
+	Scheme   string
+	Hostname string
+	Port     int    // the scheme's default where the URL has none
+	Path     string // of the URL, "" for none
+	UDS      string // path of a unix socket, for unix:/path|http://…
+	Match    bool   // of ProxyPassMatch: Name may hold $n, each standing for any text
+	Params
+	// FixedAddress is false where $n stands in host or port: then every request has its own address and nothing is reused.
+	FixedAddress bool
+	FlagR        FlagR
+	Balancer     *Balancer          // nil for a worker of ProxyPass
+	Section      *runtime.DirConfig // of the <Proxy> it was defined in, nil for none
+	Server       *runtime.Server    // that defined it; other vhosts may have inherited it
+	Place        parser.Place       // of the line that defined it
+	State        *WorkerState
+	// Transport is what the scheme's module keeps for the worker, such as its connection pool: set while compiling, in
+	// the module's PostServer, and adopted under a key made of Key.
+	Transport any
+
+	reuseOff bool // what DisableReuse is where it is not given
+}
+
+// Key names the worker among all of a configuration: server, balancer, URL. For keys of runtime.Adopt.
+func (w *Worker) Key() string {
+	k := serverKey(w.Server)
+	if w.Balancer != nil {
+		k += " " + w.Balancer.Name
+	}
+	if w.Match {
+		k += " match"
+	}
+	return k + " " + w.DisplayName()
+}
+
+// DisplayName is the name with its unix socket: "unix:/run/x.sock|http://localhost".
+func (w *Worker) DisplayName() string {
+	if w.UDS == "" {
+		return w.Name
+	}
+	return "unix:" + w.UDS + "|" + w.Name
+}
+
+// Status returns the status of now: the file's, the operator's changes to it, and what running has set.
+func (w *Worker) Status() Status {
+	s := w.Params.Status&^transient | Initialized
+	if o := w.State.op.Load(); o != nil {
+		// A bit that the operator set stands while the file still says what it said then.
+		keep := o.mask &^ (o.base ^ w.Params.Status)
+		s = s&^keep | o.bits&keep
+	}
+	return s | Status(w.State.run.Load())
+}
+
+// Usable is httpd's PROXY_WORKER_IS_USABLE.
+func (w *Worker) Usable() bool { return w.Status().Usable() }
+
+// RouteOnly tells whether the worker only takes requests that carry its own route (status=+R read so).
+func (w *Worker) RouteOnly() bool { return w.FlagR == RouteOnly && w.Status().Has(HotSpare) }
+
+// Spare tells whether the worker stands in for unusable ones of its set (status=+R read as httpd does).
+func (w *Worker) Spare() bool { return w.FlagR == HotSpareR && w.Status().Has(HotSpare) }
+
+// Fail puts the worker in error as of now, but for one that ignores errors. It tells whether it did.
+func (w *Worker) Fail(now time.Time) bool {
+	if w.Status().Has(IgnoreErrors) {
+		return false
+	}
+	w.State.ErrorTime.Store(now.UnixNano())
+	w.State.set(InError)
+	return true
+}
+
+// ForceError puts the worker in error as of now, whatever its flags (failonstatus does).
+func (w *Worker) ForceError(now time.Time) {
+	w.State.ErrorTime.Store(now.UnixNano())
+	w.State.set(InError)
+}
+
+// Retry takes the worker out of error when its retry time is over, or when it ignores errors (ap_proxy_retry_worker).
+// It tells whether the worker is not in error any more; a stopped worker in error is never retried.
+func (w *Worker) Retry(now time.Time) bool {
+	s := w.Status()
+	if !s.Has(InError) {
+		return true
+	}
+	if s.Has(Stopped) {
+		return false
+	}
+	if s.Has(IgnoreErrors) || now.UnixNano() > w.State.ErrorTime.Load()+int64(w.Params.Retry) {
+		w.State.Retries.Add(1)
+		w.State.clear(InError)
+		return true
+	}
+	return false
+}
+
+// Recover takes the worker out of error whatever its retry time (forcerecovery).
+func (w *Worker) Recover() {
+	w.State.Retries.Add(1)
+	w.State.clear(InError)
+}
+
+// SetHCFail notes the outcome of a health check.
+func (w *Worker) SetHCFail(failed bool) {
+	if failed {
+		w.State.set(HCFail)
+	} else {
+		w.State.clear(HCFail)
+	}
+}
+
+// Operate sets or clears bits on the operator's behalf. It stands over reloads as long as the file's own value of the bit
+// stays what it is now. InError and HCFail are only noted until running changes them.
+func (w *Worker) Operate(bits Status, on bool) {
+	if t := bits & transient; t != 0 {
+		if on {
+			w.State.set(t)
+		} else {
+			w.State.clear(t)
+		}
+		bits &^= transient
+	}
+	for bits != 0 {
+		old := w.State.op.Load()
+		next := &operated{mask: bits}
+		if old != nil {
+			keep := old.mask &^ (old.base ^ w.Params.Status) &^ bits
+			next.mask |= keep
+			next.bits = old.bits & keep
+		}
+		if on {
+			next.bits |= bits
+		}
+		next.base = w.Params.Status
+		if w.State.op.CompareAndSwap(old, next) {
+			return
+		}
+	}
+}
+
+// Reuse tells whether connections may be kept for a next request.
+func (w *Worker) Reuse() bool { return w.FixedAddress && !w.DisableReuse.Or(w.reuseOff) }
+
+// Timeout is how long one read from the backend or write to it may take: timeout=, else ProxyTimeout, else
+// Timeout of the server that r runs in.
+func (w *Worker) Timeout(r *runtime.Request) time.Duration {
+	if w.Params.Timeout.Set {
+		return w.Params.Timeout.V
+	}
+	return Conf(r).Timeout.Or(r.Server.Settings.Timeout.Or(60 * time.Second))
+}
+
+// ConnectTimeout is how long connecting may take: connectiontimeout=, else Timeout.
+func (w *Worker) ConnectTimeout(r *runtime.Request) time.Duration {
+	if w.ConnTimeout.Set {
+		return w.ConnTimeout.V
+	}
+	return w.Timeout(r)
+}
+
+// WorkerState is what of a worker outlives a Graph. Safe for concurrent use.
+type WorkerState struct {
+	ErrorTime   atomic.Int64 // Unix time in nanoseconds of the last error; 0: none
+	Retries     atomic.Int64
+	Elected     atomic.Int64
+	LBStatus    atomic.Int64
+	Transferred atomic.Int64 // bytes sent to the backend
+	Read        atomic.Int64 // bytes read from the backend
+	Busy        atomic.Int64
+
+	run atomic.Uint32 // the transient bits
+	op  atomic.Pointer[operated]
+}
+
+// operated is what an operator set: bits under mask, at a time when the file said base.
+type operated struct{ mask, bits, base Status }
+
+func (s *WorkerState) set(bits Status)   { s.run.Or(uint32(bits)) }
+func (s *WorkerState) clear(bits Status) { s.run.And(^uint32(bits)) }
