@@ -82,13 +82,17 @@ func (b *Body) splice(dst *Conn) error {
 			b.err = io.ErrUnexpectedEOF
 			return b.err
 		}
-		if time.Since(epoch)-began < spliceQuick {
-			slice = min(2*slice, spliceMax)
-		} else {
-			slice = max(slice/2, spliceSlow)
-		}
+		slice = nextSlice(slice, time.Since(epoch)-began)
 	}
 	return nil
+}
+
+// nextSlice returns the size of the next slice after one that took so long.
+func nextSlice(slice int64, took time.Duration) int64 {
+	if took < spliceQuick {
+		return min(2*slice, spliceMax)
+	}
+	return max(slice/2, spliceSlow)
 }
 
 func spliceOne(dst, src *Conn, n int64) (int64, error) {
