@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"pinion/runtime/core"
 	"pinion/runtime/env"
 	"pinion/runtime/headers"
 	"pinion/runtime/runtimetest"
@@ -164,5 +165,139 @@ func compare(t *testing.T, got, want string) {
 		if a != b {
 			t.Errorf("line %d: got %q, want %q", i+1, a, b)
 		}
+	}
+}
+
+const moreConfig = `
+RequestHeader set Content-Type text/x-req env=CT
+RequestHeader append X-A two
+RequestHeader merge X-M "a"
+RequestHeader add X-D 2
+RequestHeader edit X-E ^(.)(.) "$2$1"
+RequestHeader edit* X-S a b
+RequestHeader unset X-U
+RequestHeader setifempty X-A three
+Header always set X-Show "expr=%{note:thenote}|%{req_novary:X-A}|%{req_novary:X-M}|%{req_novary:X-E}|%{req_novary:X-S}|%{req_novary:X-U}|%{req_novary:Content-Type}"
+Header unset Content-Type env=UNCT
+Header always set Content-Type text/x-always env=ALCT
+Header always add X-Dup one early
+Header always add X-Dup two
+Header onsuccess add X-Dup three
+SetEnvIf X-Want "(.*)" W=$1
+SetEnvIf X-Want CT CT=1
+SetEnvIf X-Want UNCT UNCT=1
+SetEnvIf X-Want ALCT ALCT=1
+SetEnvIf X-Want "^$" EMPTY=1
+SetEnvIfNoCase X-Want ^want$ NC=1
+SetEnvIfNoCase X-Want "WANTS" NCT=1
+BrowserMatch ^curl CURL=yes
+BrowserMatchNoCase CUR CURL2=yes
+SetEnvIf Remote_Addr 127 RA=1
+SetEnvIf Server_Addr 127 SA=1
+SetEnvIf Remote_Host ^127 RH=1
+SetEnvIf Request_Method GET RM=1
+SetEnvIf Request_Protocol "HTTP/1\.1" RP=1
+SetEnvIf Chain ^$ Chain=1
+SetEnvIf Chain 1 Chain2=1
+SetEnvIf Request_URI . !CURL2
+SetEnvIf Request_URI . UN=!x
+SetEnvIfExpr "true" E0=a$1b\c
+SetEnvIf Request_URI a\.b DOT=1
+SetEnvIf Request_URI "^/(in)dex(zz)?" G=$0-$1-$2-$3
+SetEnvIfExpr "-n %{REQUEST_URI}" G2=$1
+Header always set X-Env "%{EMPTY}e %{NC}e %{NCT}e %{CURL}e %{CURL2}e %{RA}e %{SA}e %{RH}e %{RM}e %{RP}e %{Chain}e %{Chain2}e %{UN}e %{DOT}e %{G}e %{G2}e"
+ErrorDocument 404 /error
+Header always merge X-Merge "a"
+Header always merge X-Merge "b, c"
+Header always merge X-Merge "c"
+Header always merge X-Merge "\"q, r\""
+Header always merge X-Merge " r\""
+Header always merge X-Merge "\"q, r\""
+Header always set Host-E "%{X-Want}e %{HTTP_HOST}e"
+Header always append X-App "" 
+Header always append X-App "x"
+`
+
+func TestMoreRecorded(t *testing.T) {
+	address := runtimetest.Serve(t, moreConfig, core.Module, env.Module, headers.Module, setenvif.Module)
+	for _, c := range []struct{ path, header, want string }{
+		{"/index.html", "X-A: one\nX-M: b, a\nX-D: 1\nX-E: abc\nX-E: def\nX-S: aaa\nX-U: u", `HTTP/1.1 200 OK
+Date: D
+Server: Apache/2.4.71 (Debian)
+X-Dup: one
+X-Show: |one, two|b, a|bac, def|bbb||
+X-Dup: two
+X-Env: 1 (null) (null) yes (null) 1 1 1 1 1 1 (null) (null) (null) /index-in-- in
+X-Merge: a, b, c, "q, r",  r"
+Host-E: (null) (null)
+X-App: , x
+Last-Modified: Fri, 20 Nov 2026 10:12:58 GMT
+ETag: "3-660b27d100d41"
+Accept-Ranges: bytes
+Content-Length: 3
+X-Dup: three
+Content-Type: text/html
+
+hi
+`},
+		{"/index.html", "X-Want: CT", `HTTP/1.1 200 OK
+Date: D
+Server: Apache/2.4.71 (Debian)
+X-Dup: one
+X-Show: |two|a||||text/x-req
+X-Dup: two
+X-Env: (null) (null) (null) yes (null) 1 1 1 1 1 1 (null) (null) (null) /index-in-- in
+X-Merge: a, b, c, "q, r",  r"
+Host-E: (null) (null)
+X-App: , x
+Last-Modified: Fri, 20 Nov 2026 10:12:58 GMT
+ETag: "3-660b27d100d41"
+Accept-Ranges: bytes
+Content-Length: 3
+X-Dup: three
+Content-Type: text/html
+
+hi
+`},
+		{"/index.html", "X-Want: wantsUNCT", `HTTP/1.1 200 OK
+Date: D
+Server: Apache/2.4.71 (Debian)
+X-Dup: one
+X-Show: |two|a||||text/x-req
+X-Dup: two
+X-Env: (null) (null) 1 yes (null) 1 1 1 1 1 1 (null) (null) (null) /index-in-- in
+X-Merge: a, b, c, "q, r",  r"
+Host-E: (null) (null)
+X-App: , x
+Last-Modified: Fri, 20 Nov 2026 10:12:58 GMT
+ETag: "3-660b27d100d41"
+Accept-Ranges: bytes
+Content-Length: 3
+X-Dup: three
+
+hi
+`},
+		{"/missing", "X-Want: WaNT", `HTTP/1.1 404 Not Found
+Date: D
+Server: Apache/2.4.71 (Debian)
+X-Dup: one
+X-Dup: one
+X-Show: |two, two|a||||
+X-Dup: two
+X-Env: (null) 1 (null) yes (null) 1 1 1 1 1 1 (null) (null) (null) (null) 
+X-Merge: a, b, c, "q, r",  r"
+Host-E: (null) (null)
+X-App: , x
+Last-Modified: Fri, 20 Nov 2026 10:12:58 GMT
+ETag: "3-660b27d100d41"
+Accept-Ranges: bytes
+Content-Length: 3
+X-Dup: three
+Content-Type: text/html
+
+hi
+`},
+	} {
+		compare(t, runtimetest.Get(t, address, c.path, append(strings.Split(c.header, "\n"), "User-Agent: curl/8")...), c.want)
 	}
 }
