@@ -1,12 +1,13 @@
 package headers_test
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
-
+	"pinion/parser"
+	"pinion/runtime"
 	"pinion/runtime/core"
 	"pinion/runtime/env"
 	"pinion/runtime/headers"
@@ -14,7 +15,7 @@ import (
 	"pinion/runtime/setenvif"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { runtimetest.Main(m) }
 
 func serve(t testing.TB, config string) string {
 	return runtimetest.Serve(t, config, env.Module, headers.Module, setenvif.Module)
@@ -299,5 +300,173 @@ hi
 `},
 	} {
 		compare(t, runtimetest.Get(t, address, c.path, append(strings.Split(c.header, "\n"), "User-Agent: curl/8")...), c.want)
+	}
+}
+
+// TestContentType has the Content-Type that httpd 2.4.71 sends for a text/html file and for its own 404 page.
+func TestContentType(t *testing.T) {
+	const page = "text/html; charset=iso-8859-1"
+	cases := []struct{ directives, file, missing string }{
+		{`Header set Content-Type a/b`, "a/b", page},
+		{`Header setifempty Content-Type a/b`, "a/b", page},
+		{`Header add Content-Type a/b`, "text/html", page},
+		{`Header append Content-Type a/b`, "text/html", page},
+		{`Header merge Content-Type a/b`, "text/html", page},
+		{`Header edit Content-Type html xhtml`, "text/xhtml", page},
+		{`Header edit* Content-Type t X`, "XexX/hXml", page},
+		{`Header unset Content-Type`, "", page},
+		{`Header always unset Content-Type`, "", ""},
+		{`Header always set Content-Type a/b`, "a/b", "a/b"},
+		{`Header always edit Content-Type html xhtml`, "text/xhtml", "text/xhtml; charset=iso-8859-1"},
+		{`Header always setifempty Content-Type a/b`, "a/b", "a/b"},
+		{`Header always add Content-Type a/b`, "text/html", page},
+		{"Header set Content-Type a/b\nHeader edit Content-Type b c", "a/c", page},
+		{"Header set Content-Type a/b\nHeader unset Content-Type", "", page},
+		{"Header unset Content-Type\nHeader set Content-Type a/b", "a/b", page},
+		{"Header always set Content-Type a/b\nHeader set Content-Type c/d", "c/d", "a/b"},
+		{"Header set Content-Type text/plain\nAddDefaultCharset utf-8", "text/plain; charset=utf-8", page},
+		{`RequestHeader set Content-Type a/b`, "text/html", page},
+	}
+	var config strings.Builder
+	for i, c := range cases {
+		fmt.Fprintf(&config, "<LocationMatch /c%d$>\n%s\n</LocationMatch>\n", i, c.directives)
+	}
+	address := runtimetest.Serve(t, config.String(), core.Module, headers.Module)
+	for i, c := range cases {
+		for path, want := range map[string]string{"/c": c.file, "/missing/c": c.missing} {
+			answer := runtimetest.Get(t, address, fmt.Sprintf("%s%d", path, i))
+			if got := runtimetest.Field(answer, "Content-Type"); got != want {
+				t.Errorf("%s: %s: got %q, want %q", c.directives, path, got, want)
+			}
+		}
+	}
+}
+
+// TestMistakes shows where a mistake is reported: the text under the caret.
+func TestMistakes(t *testing.T) {
+	for line, want := range map[string]string{
+		`Header replace X-A b`:                           "bad-value replace",
+		`Header always`:                                  "bad-value Header always",
+		`RequestHeader echo X-A`:                         "bad-value echo",
+		`RequestHeader note X-A b`:                       "bad-value note",
+		`Header set X-A`:                                 "wrong-arguments Header set X-A",
+		`Header set`:                                     "wrong-arguments Header set",
+		`Header edit X-A b`:                              "wrong-arguments Header edit X-A b",
+		`Header set X-A b c`:                             "bad-value c",
+		`Header set X-A b env=`:                          "bad-value env=",
+		`Header set X-A b env=!`:                         "bad-value env=!",
+		`Header set X-A b early d`:                       "wrong-arguments d",
+		`Header unset X-A early env=C`:                   "wrong-arguments env=C",
+		`Header set X-A "b %{C}q"`:                       "unknown-format %{C}q",
+		`Header set X-A %h`:                              "unknown-format %h",
+		`Header edit X-A (b c`:                           "bad-regex (",
+		`Header echo X-(`:                                "bad-regex (",
+		`Header set X-A b "expr=%{NO_SUCH} == 'a'"`:      "unknown-variable %{NO_SUCH}",
+		`Header set X-A b "expr=-R 'host'"`:              "bad-address 'host'",
+		`Header set X-A b "expr=%{HTTP_HOST} =="`:        "bad-expression ",
+		`Header set X-A "expr=a%{nosuch:b}c"`:            "unknown-function %{nosuch:b}",
+		`RequestHeader set X-A "expr=a%{NO_SUCH}" early`: "unknown-variable %{NO_SUCH}",
+	} {
+		g, diags := runtimetest.Compile(t, line+"\n", headers.Module)
+		if g != nil || len(diags) != 1 {
+			t.Errorf("%s: got %v", line, diags)
+			continue
+		}
+		r := diags[0].Place.Range
+		if got := diags[0].Code + " " + line[r.Start.Offset:r.End.Offset]; got != want {
+			t.Errorf("%s: got %s (%s), want %s", line, got, diags[0].Summary, want)
+		}
+	}
+}
+
+const cookieLine = `Header add Set-Cookie "ROUTEID=.%{BALANCER_WORKER_ROUTE}e; path=/" env=BALANCER_ROUTE_CHANGED` + "\n"
+
+func TestRouteChangedWarning(t *testing.T) {
+	sticky := parser.Directive{Name: "ProxySet", Module: "test", Args: parser.TakeArgv, In: parser.Anywhere}
+	for config, want := range map[string]string{
+		cookieLine: "no-stickysession",
+		"ProxySet balancer://b stickysession=ROUTEID\n" + cookieLine:                    "",
+		"<VirtualHost *:80>\nProxySet stickysession=\n</VirtualHost>\n" + cookieLine:    "no-stickysession",
+		"<VirtualHost *:80>\nProxySet stickysession=A|b\n</VirtualHost>\n" + cookieLine: "",
+		`Header set X-A b env=OTHER` + "\n":                                             "",
+	} {
+		module := runtime.Define(runtime.Module{Name: "test_module", File: "mod_test.c", Directives: []runtime.Directive{
+			{Name: sticky.Name, Args: sticky.Args, In: sticky.In, Set: func(*runtime.Cmd) error { return nil }}}})
+		g, diags := runtimetest.Compile(t, config, headers.Module, module)
+		if g == nil {
+			t.Fatal(diags)
+		}
+		got := ""
+		for _, d := range diags {
+			got += d.Code
+		}
+		if got != want {
+			t.Errorf("%s: got %q, want %q", config, got, want)
+		}
+	}
+}
+
+// prepared returns a request that has been through the server's configuration.
+func prepared(tb testing.TB, config string) *runtime.Request {
+	tb.Helper()
+	g, diags := runtimetest.Compile(tb, config, headers.Module)
+	if g == nil {
+		tb.Fatal(diags)
+	}
+	return runtime.NewRequest(g, g.Main, &runtime.Conn{}, nil)
+}
+
+func hook(p runtime.Phase) func(*runtime.Request) runtime.Result {
+	for _, h := range headers.Module.Hooks {
+		if h.Phase == p {
+			return h.Run
+		}
+	}
+	return nil
+}
+
+func TestConditionIsFree(t *testing.T) {
+	r := prepared(t, cookieLine)
+	r.Env.Set("FIRST", "1")
+	output := hook(runtime.OutputHead)
+	if n := testing.AllocsPerRun(100, func() { output(r) }); n > 0 {
+		t.Errorf("%v allocations for a header that is not sent", n)
+	}
+	if r.HeadersOut.Len() > 0 {
+		t.Errorf("got %v", r.HeadersOut.Fields())
+	}
+	r.Env.Set("BALANCER_ROUTE_CHANGED", "1")
+	r.Env.Set("BALANCER_WORKER_ROUTE", "one")
+	output(r)
+	if got := r.HeadersOut.Get("Set-Cookie"); got != "ROUTEID=.one; path=/" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func BenchmarkConditionNotMet(b *testing.B) {
+	r := prepared(b, cookieLine)
+	r.Env.Set("FIRST", "1")
+	output := hook(runtime.OutputHead)
+	b.ReportAllocs()
+	for b.Loop() {
+		output(r)
+	}
+}
+
+// TestLongEdit: a value that grows beyond what httpd makes ends the work on headers.
+func TestLongEdit(t *testing.T) {
+	r := prepared(t, `RequestHeader edit* X-A a "$0`+strings.Repeat("b", 1000)+`"`+"\nRequestHeader set X-B c\n")
+	r.HeadersIn.Set("X-A", strings.Repeat("a", 8000))
+	hook(runtime.Fixups)(r)
+	if got := r.HeadersIn.Get("X-A"); len(got) != 8000 || r.HeadersIn.Has("X-B") {
+		t.Errorf("got %d bytes and X-B %v", len(got), r.HeadersIn.Has("X-B"))
+	}
+	r = prepared(t, "RequestHeader edit* X-A ^ b\nRequestHeader edit* X-B x* -\nRequestHeader edit X-C ^.*$ \"\"\n")
+	r.HeadersIn.Set("X-A", "a")
+	r.HeadersIn.Set("X-B", "xaxx")
+	r.HeadersIn.Set("X-C", "c")
+	hook(runtime.Fixups)(r)
+	if a, b, c := r.HeadersIn.Get("X-A"), r.HeadersIn.Get("X-B"), r.HeadersIn.Get("X-C"); a != "ba" || b != "--axx" || c != "" {
+		t.Errorf("got %q, %q, %q", a, b, c)
 	}
 }
