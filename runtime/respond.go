@@ -29,6 +29,9 @@ func (r *Request) Begin(length int64) error {
 		r.runAll(OutputHead)
 	}
 	r.headSent = true
+	if r.Graph.TrackFirstByte {
+		r.firstByte = time.Now()
+	}
 	r.composeHead(length)
 	err := r.Wire.WriteHead(r)
 	var bad *http1.FieldError
@@ -214,6 +217,7 @@ func (r *Request) Write(p []byte) (int, error) {
 	}
 	n, err := r.Wire.Write(p)
 	r.BytesSent += int64(n)
+	r.aborted = r.aborted || err != nil
 	return n, err
 }
 
@@ -224,6 +228,7 @@ func (r *Request) SendBody(src io.Reader) (int64, error) {
 	}
 	n, err := r.Wire.ReadFrom(src)
 	r.BytesSent += n
+	r.aborted = r.aborted || err != nil
 	return n, err
 }
 
@@ -259,6 +264,7 @@ func (r *Request) finish() {
 	}
 	if err := r.Wire.Finish(&began.TrailersOut); err != nil {
 		r.Conn.KeepAlive = KeepAliveClose
+		began.aborted = true
 	}
 	if began != r {
 		r.BytesSent = began.BytesSent
