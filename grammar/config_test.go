@@ -331,3 +331,46 @@ func BenchmarkParse150k(b *testing.B) {
 		}
 	}
 }
+
+func TestPlace(t *testing.T) {
+	for _, c := range []struct {
+		src      string
+		from, to int // within the first argument's text
+		want     string
+	}{
+		{"A bcd", 1, 2, "1:4-1:5"},
+		{"A bcd", 3, 3, "1:6-1:6"},
+		{"A bcd", 0, 3, "1:3-1:6"},
+		{`A "bcd"`, 1, 3, "1:5-1:7"},
+		{`A "bcd`, 3, 3, "1:7-1:7"},
+		{`A "b\"c\\d"`, 3, 4, "1:8-1:10"},
+		{`A "b\"c\\d"`, 4, 5, "1:10-1:11"},
+		{"A bc\\\ndef", 1, 4, "1:4-2:3"},
+		{"A bc\\\r\ndef", 3, 4, "2:2-2:3"},
+		{"A bc\\\n\\\ndef", 2, 3, "3:1-3:2"},
+		{`A ""`, 0, 0, "1:4-1:4"},
+	} {
+		f := Parse("", []byte(c.src))
+		if got := places(f.Place(f.Lines[0].Args[0], within(c.from, c.to))); got != c.want {
+			t.Errorf("%q [%d,%d) gives %s, not %s", c.src, c.from, c.to, got, c.want)
+		}
+	}
+	f := Parse("", []byte("Use ${X}"))
+	w := f.Lines[0].Args[0]
+	w.Text = "expanded"
+	if got := f.Place(w, within(2, 3)); got != w.Range {
+		t.Errorf("a word that the file does not hold gives %s", places(got))
+	}
+}
+
+func TestPlaceRaw(t *testing.T) {
+	f := Parse("", []byte("RewriteRule \"^/a\\\\b\" /c \\\n  [R=1]\n"))
+	l := &f.Lines[0]
+	_, err := ParseRewriteRule(l.Raw)
+	if err == nil || places(f.PlaceRaw(l, err.Range)) != "2:6-2:7" {
+		t.Errorf("%v in %q", err, l.Raw)
+	}
+	if got := places(f.PlaceRaw(l, within(0, 8))); got != "1:13-1:21" {
+		t.Errorf("the pattern stands at %s", got)
+	}
+}

@@ -194,3 +194,7 @@ func unescape(s string, quote byte) string {
 	}
 	return b.String()
 }
+
+// within is the range [i, j) of a text that stands for itself: line 1, columns from 1. The trees of the
+// languages inside a word hold such ranges; File.Place finds them in a file.
+func within(i, j int) Range { return Range{Pos{1, i + 1, i}, Pos{1, j + 1, j}} }

@@ -73,7 +73,7 @@ func (l *loader) expand(e *entry) bool {
 		return true
 	}
 	if l.expanded += len(text); l.expanded > l.bounds.expanded {
-		l.stop(e, "expansion-too-large", "expected ${VAR} and Macros to produce at most %d bytes in all", l.bounds.expanded)
+		l.stop(e, "expansion-too-large", multiplies, "expected ${VAR} and Macros to produce at most %d bytes in all", l.bounds.expanded)
 		return false
 	}
 	if len(text) > maxLine {

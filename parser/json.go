@@ -7,6 +7,9 @@ import (
 	"pinion/grammar"
 )
 
+// maxChain bounds the links that are written of one chain: files that include each other make long ones.
+const maxChain = 200
+
 type jsonPos struct {
 	Line   int `json:"line"`
 	Column int `json:"column"` // in bytes, from 1
@@ -31,7 +34,7 @@ type jsonDiagnostic struct {
 	Detail   string `json:"detail,omitempty"`
 	jsonPlace
 	Related  []jsonNamedPlace `json:"related,omitempty"`
-	Chain    []jsonNamedPlace `json:"chain,omitempty"` // of Include and Use, innermost first
+	Chain    []jsonNamedPlace `json:"chain,omitempty"` // of Include and Use, innermost first, at most maxChain
 	Repeated int              `json:"repeated,omitempty"`
 }
 
@@ -44,7 +47,7 @@ func WriteJSON(w io.Writer, diags Diagnostics) error {
 		for _, a := range d.Also {
 			j.Related = append(j.Related, jsonNamedPlace{placeToJSON(a.Place.File, a.Place.Range), a.Summary})
 		}
-		for f := d.Place.Chain; f != nil; f = f.Up {
+		for f := d.Place.Chain; f != nil && len(j.Chain) < maxChain; f = f.Up {
 			j.Chain = append(j.Chain, jsonNamedPlace{placeToJSON(f.File, f.Range), f.What})
 		}
 		b, err := json.Marshal(j)

@@ -165,10 +165,13 @@ func (l *loader) say(s Severity, e *entry, r grammar.Range, code, detail, format
 	return d
 }
 
+// multiplies is what to look for when a bound on the whole was hit.
+const multiplies = "look for a Macro, an Include or a Define that multiplies itself"
+
 // stop reports that a bound was hit and ends the reading.
-func (l *loader) stop(e *entry, code, format string, args ...any) {
+func (l *loader) stop(e *entry, code, detail, format string, args ...any) {
 	if !l.abort {
-		l.say(Error, e, e.line.Range, code, "look for a Macro, an Include or a Define that multiplies itself", format, args...)
+		l.say(Error, e, e.line.Range, code, detail, format, args...)
 	}
 	l.abort = true
 }

@@ -5,17 +5,20 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
-// allNames is a table of every name in a list of httpd's directives, each taking anything anywhere.
+// allNames is a table of every name in a list of httpd's directives, each taking anything anywhere, and of all modules.
 // The list lacks the directives of some MPMs and of modules that httpd does not ship.
-func allNames(t testing.TB, path string) *Table {
+func allNames(t testing.TB, path string) (*Table, map[string]bool) {
 	f, err := os.Open(path)
 	if err != nil {
 		t.Skipf("no list of httpd's directives: %v", err)
@@ -28,15 +31,25 @@ func allNames(t testing.TB, path string) *Table {
 		t.Fatal(err)
 	}
 	var all []*Directive
+	modules := map[string]bool{"core.c": true}
 	for _, row := range rows[1:] {
+		if name, ok := strings.CutPrefix(row[2], "mod_"); ok {
+			modules[row[2]+".c"], modules[name+"_module"] = true, true
+		}
 		all = append(all, &Directive{Name: row[0], Section: row[1] == "yes", Args: Raw})
 	}
-	return NewTable(all)
+	return NewTable(all), modules
 }
 
-func shared(name string) string { return filepath.Join("..", "..", "shared", name) }
+func shared(name string) string {
+	abs, err := filepath.Abs(filepath.Join("..", "..", "shared", name))
+	if err != nil {
+		panic(err)
+	}
+	return abs
+}
 
-func referenceTable(t testing.TB) *Table {
+func referenceTable(t testing.TB) (*Table, map[string]bool) {
 	dir := os.Getenv("PINION_REFERENCE")
 	if dir == "" {
 		dir = shared("reference")
@@ -46,7 +59,7 @@ func referenceTable(t testing.TB) *Table {
 
 // TestDebian loads the configuration that Debian installs.
 func TestDebian(t *testing.T) {
-	table := referenceTable(t)
+	table, modules := referenceTable(t)
 	const path = "/etc/apache2/apache2.conf"
 	if _, err := os.Stat(path); err != nil {
 		t.Skipf("Debian's apache2 is not installed: %v", err)
@@ -54,7 +67,7 @@ func TestDebian(t *testing.T) {
 	env := map[string]string{"APACHE_RUN_USER": "www-data", "APACHE_RUN_GROUP": "www-data", "APACHE_PID_FILE": "/run/apache2.pid",
 		"APACHE_RUN_DIR": "/run/apache2", "APACHE_LOCK_DIR": "/run/lock", "APACHE_LOG_DIR": "/var/log/apache2"}
 	tree, diags := Load(path, &Options{
-		ServerRoot: "/etc/apache2", Directives: table.Lookup, Nearest: table.Nearest, Modules: func(string) bool { return true },
+		ServerRoot: "/etc/apache2", Directives: table.Lookup, Nearest: table.Nearest, Modules: func(name string) bool { return modules[name] },
 		Getenv: func(name string) (string, bool) { v, ok := env[name]; return v, ok },
 	})
 	if len(diags) > 0 {
@@ -69,11 +82,12 @@ func TestDebian(t *testing.T) {
 
 // TestCorpus loads real files by themselves, and compares with what httpd says of what the parser answers for.
 func TestCorpus(t *testing.T) {
-	table := referenceTable(t)
+	table, modules := referenceTable(t)
 	dir := os.Getenv("PINION_CORPUS")
 	if dir == "" {
-		dir = shared("corpus/files")
+		dir = shared("corpus")
 	}
+	dir = filepath.Join(dir, "files")
 	names, _ := filepath.Glob(filepath.Join(dir, "*"))
 	if len(names) == 0 {
 		t.Skipf("no corpus in %s", dir)
@@ -100,7 +114,7 @@ func TestCorpus(t *testing.T) {
 	for _, name := range names {
 		base := filepath.Base(name)
 		tree, diags := Load(name, &Options{ServerRoot: "/etc/apache2", Directives: table.Lookup, Nearest: table.Nearest,
-			Modules: func(string) bool { return true }, Offline: true,
+			Modules: func(name string) bool { return modules[name] }, Offline: true,
 			Getenv: func(string) (string, bool) { return "", false }})
 		var b bytes.Buffer
 		WriteText(&b, diags, TextOptions{Source: tree.Source})
@@ -218,20 +232,19 @@ func TestHostileFiles(t *testing.T) {
 	write(t, path("empty"), "")
 	write(t, path("binary"), strings.Repeat("\xff\xfe</<>\x01\n<\n>\n", 50000))
 	write(t, path("deep"), strings.Repeat("<Location /x>\n", 100000))
+	write(t, path("nested"), strings.Repeat("<RequireAny>\n", 100000))
+	write(t, path("skipped"), "<IfModule nope>\n"+strings.Repeat("<RequireAny>\n", 100000)+strings.Repeat("</X>\n", 100000))
+	write(t, path("uses"), macroChain(3000))
 	write(t, path("bomb"), "Define A 0123456789\n"+strings.Repeat("Define A ${A}${A}\n", 60))
 	write(t, path("macrobomb"), macroBomb(40))
-	write(t, path("unreadable"), "ServerName a\n")
-	os.Chmod(path("unreadable"), 0)
 	os.Mkdir(path("folder"), 0o755)
 	for _, c := range []struct{ name, code string }{
 		{"zeros", "nul-byte"}, {"long", ""}, {"longname", "unknown-directive"}, {"empty", ""}, {"binary", "bad-section"}, {"deep", "too-many-errors"},
-		{"bomb", "line-too-long"}, {"macrobomb", "too-many-lines"}, {"unreadable", "include-failed"}, {"folder", ""}, {"missing", "include-missing"},
+		{"nested", "too-many-sections"}, {"skipped", "too-many-sections"}, {"uses", ""},
+		{"bomb", "line-too-long"}, {"macrobomb", "too-many-lines"}, {"folder", ""}, {"missing", "include-missing"},
 		{"/dev/zero", "include-failed"}, {"/dev/null", ""}, {"zeros/x", "include-missing"},
 	} {
 		t.Run(filepath.Base(c.name), func(t *testing.T) {
-			if c.name == "unreadable" && os.Geteuid() == 0 {
-				t.Skip("root reads everything")
-			}
 			name := c.name
 			if !filepath.IsAbs(name) {
 				name = path(name)
@@ -257,12 +270,44 @@ func TestHostileFiles(t *testing.T) {
 	}
 }
 
+// deniedFS lets nobody read a file.
+type deniedFS struct{ memFS }
+
+func (deniedFS) ReadFile(name string, _ int64) ([]byte, error) {
+	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
+}
+
+func TestUnreadable(t *testing.T) {
+	o := testOptions(memFS{})
+	o.FS = deniedFS{files("/srv/main.conf", "ServerName a\n")}
+	tree, diags := Load("main.conf", o)
+	want := "main.conf: error: could not open configuration file /srv/main.conf: permission denied [include-failed]"
+	if len(diags) != 1 || diags[0].String() != want {
+		t.Errorf("got %v", diags)
+	}
+	// What can't be read is watched all the same.
+	if d := cmp.Diff([]string{"/srv/main.conf"}, tree.Globs); d != "" {
+		t.Error(d)
+	}
+}
+
 // macroBomb is n macros, each of which uses the one before twice.
 func macroBomb(n int) string {
 	var b strings.Builder
 	b.WriteString("<Macro m0>\nServerName x\n</Macro>\n")
 	for i := 1; i <= n; i++ {
 		fmt.Fprintf(&b, "<Macro m%d>\nUse m%d\nUse m%d\n</Macro>\n", i, i-1, i-1)
+	}
+	fmt.Fprintf(&b, "Use m%d\n", n)
+	return b.String()
+}
+
+// macroChain is n macros, each of which uses the one before.
+func macroChain(n int) string {
+	var b strings.Builder
+	b.WriteString("<Macro m0>\nServerName x\n</Macro>\n")
+	for i := 1; i <= n; i++ {
+		fmt.Fprintf(&b, "<Macro m%d>\nUse m%d\n</Macro>\n", i, i-1)
 	}
 	fmt.Fprintf(&b, "Use m%d\n", n)
 	return b.String()
@@ -282,6 +327,7 @@ func FuzzLoad(f *testing.F) {
 		}
 		f.Add(texts[0], texts[1], texts[2])
 	}
+	f.Add(strings.Repeat("\xa6", 4000)+" ${"+strings.Repeat("\xa6", 400)+"}\n", "", "")
 	f.Add("Include *\n", "Include /a /b\nUse x", "<Macro x>\n<Macro x>\n</Macro>")
 	f.Fuzz(func(t *testing.T, main, a, b string) {
 		m := files("/srv/main.conf", main, "/srv/a.conf", a, "/srv/b/c.conf", b)

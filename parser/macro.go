@@ -151,12 +151,10 @@ func (l *loader) use(e *entry) {
 		d.Also = append(d.Also, Related{"defined here", m.place})
 		return
 	}
-	for s := l.in; s != nil && s.use != nil; s = s.up {
-		if s.use.macro.name == m.name && onChain(s.chain, e.chain) {
-			d := l.say(Error, e, e.line.Range, "macro-loop", "", "macro %q uses itself", clip(m.name))
-			d.Also = append(d.Also, Related{"defined here", m.place})
-			return
-		}
+	if l.inUse(m.name, e.chain) {
+		d := l.say(Error, e, e.line.Range, "macro-loop", "", "macro %q uses itself", clip(m.name))
+		d.Also = append(d.Also, Related{"defined here", m.place})
+		return
 	}
 	for i, a := range args {
 		if a == "" {
@@ -167,12 +165,17 @@ func (l *loader) use(e *entry) {
 	l.in = &stream{use: &use{m, args}, up: l.in, chain: &Frame{What: what, File: e.file, Range: e.line.Range, Up: e.chain}}
 }
 
-// onChain reports whether a line with the chain came, directly or not, through the frame f.
-func onChain(f, chain *Frame) bool {
-	for ; chain != nil; chain = chain.Up {
-		if chain == f {
+// inUse reports whether a line with the chain came, directly or not, out of the macro. The streams of macros that
+// are read to their end and not left yet are not on the chain; all others are, in the same order.
+func (l *loader) inUse(name string, chain *Frame) bool {
+	for s := l.in; s.use != nil; s = s.up {
+		if s.chain != chain {
+			continue
+		}
+		if s.use.macro.name == name {
 			return true
 		}
+		chain = chain.Up
 	}
 	return false
 }
@@ -215,7 +218,7 @@ func (l *loader) substituted(s *stream, e *entry) bool {
 		return true
 	}
 	if l.expanded += len(text); l.expanded > l.bounds.expanded {
-		l.stop(e, "expansion-too-large", "expected ${VAR} and Macros to produce at most %d bytes in all", l.bounds.expanded)
+		l.stop(e, "expansion-too-large", multiplies, "expected ${VAR} and Macros to produce at most %d bytes in all", l.bounds.expanded)
 		return false
 	}
 	if !ok {

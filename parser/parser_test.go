@@ -315,3 +315,26 @@ func TestJSON(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+// TestLongLine shows a place far inside of a line that is no UTF-8.
+func TestLongLine(t *testing.T) {
+	conf := strings.Repeat("\xa6", 4000) + " ${X} ${Y}\n"
+	tree, diags := Load("/srv/main.conf", testOptions(files("/srv/main.conf", conf)))
+	var b bytes.Buffer
+	if err := WriteText(&b, diags, TextOptions{Source: tree.Source}); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(b.String(), "\n")
+	for i, line := range lines {
+		caret := strings.Index(line, "^~~~")
+		if caret < 0 || !strings.Contains(lines[i-2], "undefined-variable") {
+			continue
+		}
+		if shown := []rune(lines[i-1]); string(shown[caret:caret+2]) != "${" {
+			t.Errorf("the caret stands below %q", string(shown[caret:]))
+		}
+	}
+	if n := strings.Count(b.String(), "undefined-variable"); n != 2 {
+		t.Errorf("%d warnings in %s", n, b.String())
+	}
+}

@@ -19,6 +19,18 @@ type frame struct {
 
 func (l *loader) top() *frame { return &l.frames[len(l.frames)-1] }
 
+// maxNesting is how deep sections may nest: who walks a tree may do so by recursion.
+const maxNesting = 1000
+
+// tooNested reports whether depth is beyond maxNesting, and ends the reading then.
+func (l *loader) tooNested(e *entry, depth int) bool {
+	if depth > maxNesting {
+		l.stop(e, "too-many-sections", "look for a section's end that is missing", "sections nest more than %d deep", maxNesting)
+		return true
+	}
+	return false
+}
+
 // opens is what the inside of httpd's sections is.
 var opens = map[string]Context{
 	"virtualhost": VHost,
@@ -49,6 +61,9 @@ func (l *loader) open(e *entry, def *Directive) {
 		clear(l.owed)
 	}
 	l.unclosedTwin(e, def)
+	if l.tooNested(e, len(l.frames)) {
+		return
+	}
 	up := *l.top()
 	ok := l.check(e, def) && e.line.Err == nil
 	if up.quiet {
@@ -95,6 +110,9 @@ func (l *loader) unclosedTwin(e *entry, def *Directive) {
 
 // enter opens a section whose condition is true.
 func (l *loader) enter(e *entry) {
+	if l.tooNested(e, len(l.frames)) {
+		return
+	}
 	f := *l.top()
 	f.name, f.place, f.cond, f.kids = e.line.Name.Text, e.place(), true, len(l.kids)
 	l.frames = append(l.frames, f)
@@ -237,6 +255,7 @@ func (l *loader) skip(opening *entry) {
 		switch e.line.Kind {
 		case grammar.Open:
 			open = append(open, nested{e.line.Name.Text, e.place()})
+			l.tooNested(&e, len(open))
 		case grammar.Close:
 			i := len(open) - 1
 			for i >= 0 && !strings.EqualFold(open[i].name, e.line.Name.Text) {

@@ -108,7 +108,7 @@ func (l *loader) next(e *entry) bool {
 // count holds the bound on lines.
 func (l *loader) count(e *entry) bool {
 	if l.lines++; l.lines > l.bounds.lines {
-		l.stop(e, "too-many-lines", "found more than %d lines in all", l.bounds.lines)
+		l.stop(e, "too-many-lines", multiplies, "found more than %d lines in all", l.bounds.lines)
 		return false
 	}
 	return true

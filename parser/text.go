@@ -28,7 +28,7 @@ const longestShown = 160
 //	file:line:col: error: message [code]
 //	    the source line
 //	    ^~~~
-//	  included from file:line: Include sites-enabled/*.conf
+//	  from file:line: Include sites-enabled/*.conf
 //	  hint: what to do
 func WriteText(w io.Writer, diags Diagnostics, o TextOptions) error {
 	t := textWriter{w: bufio.NewWriter(w), o: o}
@@ -105,8 +105,10 @@ func (t *textWriter) snippet(p Place) {
 	before, after := "", ""
 	if len(line) > longestShown {
 		cut := max(0, from-longestShown/4)
-		for cut > 0 && cut < len(line) && !utf8.RuneStart(line[cut]) {
-			cut--
+		for range utf8.UTFMax - 1 { // what is no UTF-8 may have no begin of a character at all
+			if cut > 0 && !utf8.RuneStart(line[cut]) {
+				cut--
+			}
 		}
 		if cut > 0 {
 			before = "…"

@@ -39,7 +39,7 @@ type Tree struct {
 	Root       *Node // its Children are the directives outside of every section
 	ServerRoot string
 	Files      []string          // every file read, in order of the first reading, absolute
-	Globs      []string          // every Include pattern and folder, and what <IfFile> asks for, absolute: a new match changes the configuration
+	Globs      []string          // absolute: every Include pattern and folder, each path that was missing, and what <IfFile> asks for
 	Defines    map[string]string // at the end of reading; "" for a name without a value
 
 	sources map[string][]byte

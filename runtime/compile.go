@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"fmt"
+	"path/filepath"
 	"sort"
 
 	"pinion/grammar"
@@ -98,10 +99,25 @@ func (c *Cmd) Children(dir *DirConfig, s *Section) {
 	c.walk(c.Node.Children, &in)
 }
 
-// Arg returns the i-th argument, "" beyond the last.
+// Module returns the module of this graph with that name ("headers_module", "mod_headers.c" or, as LogLevel writes
+// it, "headers"), nil where there is none.
+func (c *Compiler) Module(name string) *Module {
+	for _, m := range c.Graph.modules {
+		if m.Name == name || m.File == name || m.Name == name+"_module" {
+			return m
+		}
+	}
+	return nil
+}
+
+// Arg returns the i-th argument, "" beyond the last. A directive of shape Raw has arguments, too, as ap_getword_conf
+// would cut them.
 func (c *Cmd) Arg(i int) string {
-	if i < len(c.Node.Args) {
+	switch {
+	case i < len(c.Node.Args):
 		return c.Node.Args[i]
+	case c.Node.Args == nil && i < len(c.Node.Words):
+		return c.Node.Words[i].Text
 	}
 	return ""
 }
@@ -188,6 +204,17 @@ func (c *Cmd) asDiagnostic(err error) *parser.Diagnostic {
 		return d
 	}
 	return c.Errorf("bad-value", "%v", err)
+}
+
+// Watch makes a change of the file, an absolute path, reload the configuration.
+func (c *Compiler) Watch(path string) { c.Graph.Files = append(c.Graph.Files, path) }
+
+// ServerPath makes a path absolute by ServerRoot (ap_server_root_relative).
+func (c *Compiler) ServerPath(path string) string {
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path)
+	}
+	return filepath.Join(c.Tree.ServerRoot, path)
 }
 
 // Report adds a diagnostic. An Error makes the compile fail; it goes on all the same, to find the others.

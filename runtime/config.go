@@ -56,8 +56,19 @@ type ServerSettings struct {
 	StrictHostCheck      Opt[bool]
 	Protocols            Opt[[]string] // h2, http/1.1
 	ProtocolsHonorOrder  Opt[bool]
-	MaxRanges            Opt[int]
-	HeaderTimeout        Opt[time.Duration] // RequestReadTimeout header=20-…: the first figure
+	InternalRedirects    Opt[int]           // LimitInternalRecursion, 10
+	SubRequestDepth      Opt[int]           // LimitInternalRecursion's second figure, 10
+	HeaderTimeout        Opt[time.Duration] // RequestReadTimeout header=20-…: the first figure; 0 is no limit
+	HeaderRate           Opt[ReadRate]      // what follows it, header=…-40,MinRate=500
+	BodyTimeout          Opt[time.Duration] // RequestReadTimeout body=20
+	BodyRate             Opt[ReadRate]
+}
+
+// ReadRate stretches a timeout of RequestReadTimeout: every MinRate bytes that arrive buy the client one second more,
+// up to Max in all (0 is no bound). A MinRate of 0 stretches nothing.
+type ReadRate struct {
+	Max     time.Duration
+	MinRate int // bytes a second
 }
 
 func (s *ServerSettings) over(b *ServerSettings) ServerSettings {
@@ -67,8 +78,9 @@ func (s *ServerSettings) over(b *ServerSettings) ServerSettings {
 		s.LimitRequestField.Over(b.LimitRequestField), s.LimitRequestFields.Over(b.LimitRequestFields),
 		s.MergeSlashes.Over(b.MergeSlashes), s.TraceEnable.Over(b.TraceEnable), s.HTTP09.Over(b.HTTP09),
 		s.Unsafe.Over(b.Unsafe), s.RegisteredMethods.Over(b.RegisteredMethods), s.StrictHostCheck.Over(b.StrictHostCheck),
-		s.Protocols.Over(b.Protocols), s.ProtocolsHonorOrder.Over(b.ProtocolsHonorOrder), s.MaxRanges.Over(b.MaxRanges),
-		s.HeaderTimeout.Over(b.HeaderTimeout),
+		s.Protocols.Over(b.Protocols), s.ProtocolsHonorOrder.Over(b.ProtocolsHonorOrder),
+		s.InternalRedirects.Over(b.InternalRedirects), s.SubRequestDepth.Over(b.SubRequestDepth), s.HeaderTimeout.Over(b.HeaderTimeout),
+		s.HeaderRate.Over(b.HeaderRate), s.BodyTimeout.Over(b.BodyTimeout), s.BodyRate.Over(b.BodyRate),
 	}
 }
 
@@ -108,7 +120,12 @@ type CoreDir struct {
 	AcceptPathInfo      Opt[string] // "on", "off", "default"
 	FileETag            Opt[string]
 	Options             OptionSet
-	LogLevel            *LogLevels
+	MaxRanges           Opt[int] // -1 is no limit, 0 is no ranges at all; so too below
+	MaxRangeOverlaps    Opt[int]
+	MaxRangeReversals   Opt[int]
+	// SatisfyAny tells whether being let in by address is enough (Satisfy Any); nil is Satisfy All.
+	SatisfyAny func(*Request) bool
+	LogLevel   *LogLevels
 	// Files and Ifs are sections inside of this one, outer ones first.
 	Files, Ifs []*Section
 }
@@ -164,9 +181,16 @@ func (c *CoreDir) over(b *CoreDir) CoreDir {
 		AcceptPathInfo:      c.AcceptPathInfo.Over(b.AcceptPathInfo),
 		FileETag:            c.FileETag.Over(b.FileETag),
 		Options:             c.Options.over(b.Options),
+		MaxRanges:           c.MaxRanges.Over(b.MaxRanges),
+		MaxRangeOverlaps:    c.MaxRangeOverlaps.Over(b.MaxRangeOverlaps),
+		MaxRangeReversals:   c.MaxRangeReversals.Over(b.MaxRangeReversals),
+		SatisfyAny:          c.SatisfyAny,
 		LogLevel:            c.LogLevel.over(b.LogLevel),
 		Files:               append(b.Files[:len(b.Files):len(b.Files)], c.Files...),
 		Ifs:                 append(b.Ifs[:len(b.Ifs):len(b.Ifs)], c.Ifs...),
+	}
+	if n.SatisfyAny == nil {
+		n.SatisfyAny = b.SatisfyAny
 	}
 	if len(c.ErrorDocuments) > 0 {
 		n.ErrorDocuments = make(map[int]func(*Request) string, len(b.ErrorDocuments)+len(c.ErrorDocuments))

@@ -74,7 +74,7 @@ func (c *httpConn) await(keepAlive time.Duration) bool {
 	}
 	c.idle.Store(true)
 	defer c.idle.Store(false)
-	if c.engine.stopping.Load() {
+	if c.meta.Ending() {
 		return false
 	}
 	if keepAlive == 0 {

@@ -100,11 +100,27 @@ func (e *Engine) Stop(ctx context.Context) {
 // Stopping tells that Stop was called.
 func (e *Engine) Stopping() bool { return e.stopping.Load() }
 
-// ServeConn serves one accepted connection until its end, and closes it. A panic ends the connection only.
-func (e *Engine) ServeConn(nc net.Conn) {
+// Drain makes the connections that were accepted with this mark end: idle ones at once, others after their response.
+func (e *Engine) Drain(gone *atomic.Bool) {
+	e.eachConn(func(c *httpConn) {
+		if c.meta.Gone == gone && c.idle.Load() {
+			c.conn.Abort()
+		}
+	})
+}
+
+// Serve serves one accepted connection in a goroutine of its own until its end, and closes it. gone, which may be nil,
+// becomes true when the address it came in on is listened on no more: the connection then ends after its response.
+func (e *Engine) Serve(nc net.Conn, gone *atomic.Bool) {
 	e.open.Add(1)
-	defer e.open.Done()
-	c := &Conn{ID: e.connID.Add(1), Engine: e}
+	go func() {
+		defer e.open.Done()
+		e.serve(nc, gone)
+	}()
+}
+
+func (e *Engine) serve(nc net.Conn, gone *atomic.Bool) {
+	c := &Conn{ID: e.connID.Add(1), Engine: e, Gone: gone}
 	c.Local, c.Remote = addrPort(nc.LocalAddr()), addrPort(nc.RemoteAddr())
 	c.LocalIP, c.RemoteIP = c.Local.Addr().String(), c.Remote.Addr().String()
 	g := e.Acquire(c.ID)

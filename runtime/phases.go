@@ -166,8 +166,13 @@ func (r *Request) authorize() Result {
 	if len(d.phases[AccessChecker]) == 0 && len(d.phases[AccessCheckerEx]) == 0 {
 		return OK
 	}
-	if res := r.runAll(AccessChecker); res != OK {
-		return res
+	checked := r.runAll(AccessChecker)
+	if any := d.Core.SatisfyAny; any != nil && any(r) {
+		if checked == OK {
+			return OK
+		}
+	} else if checked != OK {
+		return checked
 	}
 	if len(d.phases[AccessCheckerEx]) == 0 {
 		return OK
@@ -219,6 +224,7 @@ func (r *Request) die(res Result, second int) {
 	if r.headSent {
 		// The head is out: all that can be said is that the answer is broken.
 		if status >= 400 {
+			r.aborted = true
 			r.Wire.Abort()
 			r.Conn.KeepAlive = KeepAliveClose
 		}
@@ -279,7 +285,7 @@ func (r *Request) errorDocument(path string) {
 	r.Method = method
 }
 
-const maxInternalRedirects = 10 // LimitInternalRecursion's default
+const defaultRecursion = 10 // LimitInternalRecursion's default, for redirects and subrequests alike
 
 // InternalRedirect answers r with the resource at uri instead (ap_internal_redirect).
 func (r *Request) InternalRedirect(uri string) {
@@ -299,9 +305,9 @@ func (r *Request) InternalRedirect(uri string) {
 }
 
 func (r *Request) redirected(uri string) *Request {
-	if r.recursive >= maxInternalRedirects {
+	if limit := r.Server.Settings.InternalRedirects.Or(defaultRecursion); r.recursive >= limit {
 		r.Logf(nil, LogErr, "AH00124", "Request exceeded the limit of %d internal redirects due to probable configuration error. "+
-			"Use 'LimitInternalRecursion' to increase the limit if necessary. Use 'LogLevel debug' to get a backtrace.", maxInternalRedirects)
+			"Use 'LimitInternalRecursion' to increase the limit if necessary. Use 'LogLevel debug' to get a backtrace.", limit)
 		return nil
 	}
 	n := NewRequest(r.Graph, r.Server, r.Conn, r.Wire)
@@ -333,7 +339,7 @@ func (r *Request) redirected(uri string) *Request {
 // result's Status tells whether it may be had. The caller frees it, or hands it to FastRedirect.
 func (r *Request) SubRequest(uri string) *Request {
 	n := r.sub()
-	if r.recursive >= maxInternalRedirects {
+	if r.recursive >= r.Server.Settings.SubRequestDepth.Or(defaultRecursion) {
 		n.Status = 500
 		return n
 	}
@@ -347,11 +353,21 @@ func (r *Request) SubRequest(uri string) *Request {
 	return n
 }
 
-// SubRequestFile looks up what a request for the file would be (ap_sub_req_lookup_file); name has no folder and lies in r's.
+// SubRequestFile looks up what a request for the file would be (ap_sub_req_lookup_file). A name without a folder lies
+// in r's; one that lies elsewhere has no URI.
 func (r *Request) SubRequestFile(name string) *Request {
 	n := r.sub()
-	n.Filename = r.Filename[:strings.LastIndexByte(r.Filename, '/')+1] + name
-	n.URI = r.URI[:strings.LastIndexByte(r.URI, '/')+1] + name
+	dir := r.Filename[:strings.LastIndexByte(r.Filename, '/')+1]
+	name = strings.TrimPrefix(name, dir)
+	switch {
+	case strings.HasPrefix(name, "/"):
+		n.Filename = name
+	case strings.Contains(name, "/"):
+		n.Filename = dir + name
+	default:
+		n.Filename = dir + name
+		n.URI = r.URI[:strings.LastIndexByte(r.URI, '/')+1] + name
+	}
 	n.runSub()
 	return n
 }
@@ -367,12 +383,9 @@ func (r *Request) sub() *Request {
 	return n
 }
 
+// runSub runs the phases of a subrequest. post_read_request is not among them, as in httpd.
 func (r *Request) runSub() {
-	res := r.runAll(PostReadRequest)
-	if res == OK {
-		res = r.prepare()
-	}
-	if res != OK && res != Done {
+	if res := r.prepare(); res != OK && res != Done {
 		r.Status = int(res)
 	}
 }

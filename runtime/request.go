@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"pinion/runtime/http1"
@@ -77,14 +78,20 @@ type Request struct {
 	Chunked                                bool
 	BytesSent                              int64 // of the body
 	Main, Prev, Next                       *Request
+	// ContextPrefix and ContextRoot are what an Alias or its like has mapped: the URL's prefix and the folder it
+	// stands for; both "" for a path under the document root (ap_set_context_info).
+	ContextPrefix, ContextRoot string
 
 	conf      []any // request_config by module
 	headSent  bool
 	errorHead bool
 	badHead   bool
+	aborted   bool
+	firstByte time.Time
 	eaten     bool // the body of this answer is discarded: HEAD, 204, 304
 	recursive int
 	loc       []int
+	ends      []Ender
 }
 
 // Body is a request's body. Reading sends "100 Continue" first where the client waits for it.
@@ -147,12 +154,18 @@ type Conn struct {
 	TLS           *tls.ConnectionState // nil on plain connections
 	Keepalives    int
 	KeepAlive     KeepAlive
-	LogID         string // %L, made when first asked for
-	ALPN          string // what TLS agreed on, "h2" or "http/1.1"; else ""
+	LogID         string       // %L, made when first asked for
+	Gone          *atomic.Bool // see Engine.Serve; may be nil
+	ALPN          string       // what TLS agreed on, "h2" or "http/1.1"; else ""
 	// Takeover, set by a handler that switched protocols, runs with the connection after the request has been
 	// logged and its graph released; the connection is closed when it returns.
 	Takeover func(client *http1.Conn)
 	Engine   *Engine
+}
+
+// Ending tells that the connection must not be kept: the server stops, or its address is listened on no more.
+func (c *Conn) Ending() bool {
+	return c.Engine.stopping.Load() || c.Gone != nil && c.Gone.Load()
 }
 
 // KeepAlive is whether a connection goes on (AP_CONN_*).
@@ -183,12 +196,23 @@ func NewRequest(g *Graph, s *Server, c *Conn, w Wire) *Request {
 	return r
 }
 
+// Ender is told the end of a request, see AtEnd.
+type Ender interface{ End() }
+
+// AtEnd has e told when the request ends, however it does: after it was logged, or after a panic. The last one registered is told
+// first (apr_pool_cleanup_register on the request's pool).
+func (r *Request) AtEnd(e Ender) { r.ends = append(r.ends, e) }
+
 // Free gives the request back; nothing may use it any more.
 func (r *Request) Free() {
 	if r.Next != nil {
 		r.Next.Free()
 	}
-	keep := Request{conf: r.conf, loc: r.loc, HeadersIn: r.HeadersIn, HeadersOut: r.HeadersOut,
+	for i := len(r.ends) - 1; i >= 0; i-- {
+		r.ends[i].End()
+	}
+	clear(r.ends)
+	keep := Request{conf: r.conf, loc: r.loc, ends: r.ends[:0], HeadersIn: r.HeadersIn, HeadersOut: r.HeadersOut,
 		ErrHeadersOut: r.ErrHeadersOut, Env: r.Env, Notes: r.Notes}
 	clear(keep.conf)
 	keep.HeadersIn.Reset()
@@ -224,3 +248,16 @@ func (r *Request) Last() *Request {
 	}
 	return r
 }
+
+// Aborted tells that the answer could not be sent whole: the client is gone, or the answer was cut.
+func (r *Request) Aborted() bool {
+	for p := r.First(); p != nil; p = p.Next {
+		if p.aborted {
+			return true
+		}
+	}
+	return false
+}
+
+// FirstByte is when the answer began, where Graph.TrackFirstByte is set; else the zero time.
+func (r *Request) FirstByte() time.Time { return r.First().Last().firstByte }

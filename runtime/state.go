@@ -75,3 +75,33 @@ func (st *State) release(entries []*stateEntry) {
 		c.Close()
 	}
 }
+
+// Reopen calls Reopen on every value that has it: log files after a rotation. Errors go to failed.
+func (st *State) Reopen(failed func(error)) {
+	var all []interface{ Reopen() error }
+	st.mu.Lock()
+	for _, e := range st.entries {
+		if v, ok := e.value.(interface{ Reopen() error }); ok {
+			all = append(all, v)
+		}
+	}
+	st.mu.Unlock()
+	for _, v := range all {
+		if err := v.Reopen(); err != nil {
+			failed(err)
+		}
+	}
+}
+
+// Each calls f with every value and its key, for reports.
+func (st *State) Each(f func(key string, value any)) {
+	st.mu.Lock()
+	all := make([]*stateEntry, 0, len(st.entries))
+	for _, e := range st.entries {
+		all = append(all, e)
+	}
+	st.mu.Unlock()
+	for _, e := range all {
+		f(e.key, e.value)
+	}
+}

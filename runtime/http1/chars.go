@@ -1,5 +1,7 @@
 package http1
 
+import "math/bits"
+
 const (
 	isToken  = 1 << iota // RFC 9110 5.6.2: a method's or a field name's character
 	isTarget             // a visible character or a byte above 127: what httpd lets into a request target
@@ -38,28 +40,32 @@ func span(s string, class uint8) int {
 func ValidName(s string) bool { return s != "" && span(s, isToken) == len(s) }
 
 // ValidValue reports whether s may be a field's value: no control character but the tab.
-func ValidValue(s string) bool {
-	// Eight bytes at a time: values are most of a head, and nearly always fine.
-	i := 0
-	for ; i+8 <= len(s); i += 8 {
-		x := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
-			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
-		const ones, high = 0x0101010101010101, 0x8080808080808080
-		d := x ^ 0x7f*ones
-		if ((x-0x20*ones)&^x|(d-ones)&^d)&high != 0 && !validBytes(s[i:i+8]) {
-			return false
-		}
-	}
-	return validBytes(s[i:])
-}
+func ValidValue(s string) bool { return valueEnd(s, 0) == len(s) }
 
-func validBytes(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c < 0x20 && c != '\t' || c == 0x7f {
-			return false
+// valueEnd returns where the first byte at or after i stands that no value may have: a control character but the tab.
+// It looks at eight bytes at a time: values are most of a head.
+func valueEnd(s string, i int) int {
+	for i+8 <= len(s) {
+		p := s[i : i+8]
+		x := uint64(p[0]) | uint64(p[1])<<8 | uint64(p[2])<<16 | uint64(p[3])<<24 |
+			uint64(p[4])<<32 | uint64(p[5])<<40 | uint64(p[6])<<48 | uint64(p[7])<<56
+		const ones, high = 0x0101010101010101, 0x8080808080808080
+		del := x ^ 0x7f*ones
+		hits := ((x-0x20*ones)&^x | (del-ones)&^del) & high // a borrow spoils only what is above the first hit
+		if hits == 0 {
+			i += 8
+			continue
 		}
+		i += bits.TrailingZeros64(hits) / 8
+		if s[i] != '\t' {
+			return i
+		}
+		i++
 	}
-	return true
+	for i < len(s) && (s[i] >= 0x20 && s[i] != 0x7f || s[i] == '\t') {
+		i++
+	}
+	return i
 }
 
 // trim removes spaces and tabs from both ends (RFC 9110's OWS).

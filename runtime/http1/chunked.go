@@ -143,15 +143,16 @@ func (b *Body) readTrailers() error {
 			}
 			continue
 		}
-		key, value, n, last, err := parseField(string(in[:i+1]), &b.lim)
+		if i == 1 && in[0] == '\r' { // nearly always: no trailers, no string
+			b.c.consume(2)
+			b.done = true
+			return nil
+		}
+		key, value, n, _, err := parseField(string(in[:i+1]), &b.lim)
 		if err != nil {
 			return err
 		}
 		b.c.consume(n)
-		if last {
-			b.done = true
-			return nil
-		}
 		if fields++; b.lim.RequestFields > 0 && fields > b.lim.RequestFields {
 			return tooManyFields()
 		}

@@ -29,7 +29,7 @@ type ResponseLimits struct {
 
 // ResponseHead is the head of a backend's response. Its strings are parts of one copy of the head.
 type ResponseHead struct {
-	StatusLine string // status code and reason as received ("200 OK"), as httpd's status_line; "404 " if no reason came
+	StatusLine string // status code and reason as received ("200 OK"), as httpd's status_line; "404 " if no reason came; "" for httpd's own, when control characters came
 	Status     int
 	ProtoNum   int // 1000 or 1001 (or 1000 + another minor version)
 
@@ -191,7 +191,14 @@ func (h *ResponseHead) parse(head string, policy BadHeaderPolicy, fieldSize int)
 	if err := h.parseStatusLine(line, fieldSize); err != nil {
 		return 0, err
 	}
+	lim := Limits{RequestFieldSize: fieldSize - 2}
 	for n < len(head) {
+		key, value, used, ok := cutField(head[n:], &lim)
+		if ok && n+used < len(head) && head[n+used] != ' ' && head[n+used] != '\t' {
+			h.add(key, value, true) // nearly always: nothing to be lenient about
+			n += used
+			continue
+		}
 		line, used := cutLine(head[n:])
 		if line == "" {
 			return n + used, nil
@@ -208,8 +215,12 @@ func (h *ResponseHead) parse(head string, policy BadHeaderPolicy, fieldSize int)
 			return 0, tooLong(fieldSize)
 		}
 		n += used
+		if strings.IndexByte(line, 0) >= 0 {
+			return 0, &ResponseError{Kind: BadHeaderLine, Reason: "response head: expected no NUL, found one in " + quote(line)}
+		}
 		if colon := strings.IndexByte(line, ':'); colon >= 0 {
-			h.add(line[:colon], trimSpace(line[colon+1:]))
+			key, value := line[:colon], trimSpace(line[colon+1:])
+			h.add(key, value, ValidName(key) && ValidValue(value))
 			continue
 		}
 		if _, ok := statusLine(line); !ok {
@@ -250,7 +261,10 @@ func (h *ResponseHead) parseStatusLine(line string, fieldSize int) error {
 	if h.StatusLine = rest; len(rest) == 3 {
 		h.StatusLine = rest + " "
 	}
-	if h.Status < 100 || !ValidValue(rest) {
+	if !ValidValue(rest) {
+		h.StatusLine = ""
+	}
+	if h.Status < 100 {
 		return &ResponseError{Kind: BadStatusLine, Reason: "status line: expected a status of 100 or more, found " + quote(line)}
 	}
 	return nil
@@ -269,8 +283,8 @@ func trimSpace(s string) string {
 }
 
 // add takes a field and what it says about the message itself.
-func (h *ResponseHead) add(key, value string) {
-	if h.BadField < 0 && (!ValidName(key) || !ValidValue(value)) {
+func (h *ResponseHead) add(key, value string, valid bool) {
+	if !valid && h.BadField < 0 {
 		h.BadField = h.Fields.Len()
 	}
 	h.Fields.Add(key, value)

@@ -35,13 +35,22 @@ func newMatcher(n *node, prefix string, anchored bool) (matcher, error) {
 		return d, nil
 	}
 	if linear(n) {
-		w := writer{}
-		w.write(n)
 		// Go refuses counts above 1000; regexp2 takes them.
-		if re, err := regexp.Compile("(?s)" + w.String()); err == nil {
-			return &goMatcher{re: re, keep: w.keep}, nil
+		if m, err := newGo(n); err == nil {
+			return m, nil
 		}
 	}
+	return newBacktracker(n)
+}
+
+func newGo(n *node) (matcher, error) {
+	w := writer{}
+	w.write(n)
+	re, err := regexp.Compile("(?s)" + w.String())
+	return &goMatcher{re: re, keep: w.keep}, err
+}
+
+func newBacktracker(n *node) (matcher, error) {
 	w := writer{full: true}
 	w.write(n)
 	re, err := regexp2.Compile(w.String(), regexp2.Singleline, regexp2.OptionMaxBacktrackingStackSize(maxStack))

@@ -12,6 +12,15 @@
 //   - regexp2, a backtracking engine, with limits in time and memory, for the rest:
 //     look-around, back-references, atomic groups, possessive quantifiers.
 //
+// Refused with an error: recursion and subroutine calls, branch reset, verbs,
+// callouts, \p and \X, conditions other than on a group, a second \K, references to
+// a name that several groups have.
+//
+// Two differences are kept. A match stops after a time instead of a count of
+// steps. And PCRE2 10.42 holds some pairs of escapes to exclude each other that
+// don't, on bytes from 0x80 on or with \R: there, without DotAll, .*\R doesn't match "a\r", and
+// \h*\S doesn't match "\xa0". This package answers as Perl does.
+//
 // Both engines match runes. They get each byte from 0x80 on as one rune of a
 // private use area, which has no case and belongs to no class.
 package pcre

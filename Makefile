@@ -1,0 +1,56 @@
+# make help lists the targets. Everything but record, e2e and bench needs only Go.
+
+GO ?= go
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME ?= 20s
+
+.PHONY: help build demo test race check generate fuzz record replay e2e e2e-packages bench clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build bin/pinion
+	$(GO) build -o bin/pinion ./cmd/pinion
+
+demo: build ## run the main job: a sticky load balancer with three backends, to play with
+	./bin/pinion demo
+
+test: ## run the tests; a few minutes
+	$(GO) test ./...
+
+race: ## run the tests under the race detector
+	$(GO) test -race ./...
+
+check: ## format, vet, staticcheck, generated files up to date
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not gofmt-clean:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	$(GO) run ./cmd/gendocs -check
+
+generate: ## write the generated files: docs/directives.md
+	$(GO) run ./cmd/gendocs
+
+fuzz: ## fuzz every parser of foreign bytes, FUZZTIME each (20s)
+	@for pkg in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	  done; done
+
+record: ## record the conformance cases anew from a real httpd (Debian's apache2)
+	$(GO) run ./cmd/conformance record
+
+replay: build ## compare pinion with every recorded answer of httpd
+	$(GO) run ./cmd/conformance replay --target './bin/pinion -X -f {conf}'
+
+e2e-packages: ## install Debian's packages that e2e, record and bench need (as root)
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	  apache2 tomcat10 php-fpm nghttp2-client curl openssl
+
+e2e: build ## run the end-to-end tests with real parts: httpd, Tomcat, PHP-FPM
+	PINION=$(CURDIR)/bin/pinion $(GO) test -count=1 -tags e2e ./examples/...
+
+bench: build ## measure pinion beside httpd, nginx and HAProxy in one run; prints ratios
+	$(GO) run ./cmd/bench
+
+clean: ## remove what was built
+	rm -rf bin

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	goruntime "runtime"
+	"runtime/debug"
+	"sort"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"pinion/parser"
+	"pinion/reload"
+	"pinion/runtime"
+	"pinion/runtime/all"
+)
+
+// version is the program's; a release sets it by -ldflags "-X main.version=…".
+var version = "0.1.0-dev"
+
+func printVersion() {
+	fmt.Printf("Server version: pinion/%s (runs Apache/2.4.71 configurations)\nServer built:   %s\n", version, built())
+}
+
+func built() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.time" {
+			return s.Value
+		}
+	}
+	return "without a record of its commit"
+}
+
+func printBuild(c *runCmd) error {
+	printVersion()
+	fmt.Printf("Go:             %s %s/%s, GOMAXPROCS %d\n", goruntime.Version(), goruntime.GOOS, goruntime.GOARCH, goruntime.GOMAXPROCS(0))
+	path, err := c.configPath()
+	if err != nil {
+		path = "none found"
+	}
+	fmt.Printf("Server MPM:     none: a goroutine for each connection\n -D SERVER_CONFIG_FILE=%q\n", path)
+	return nil
+}
+
+func printCompiled(w io.Writer) {
+	fmt.Fprintln(w, "Compiled in modules:")
+	for _, m := range fileNames() {
+		fmt.Fprintf(w, "  %s\n", m)
+	}
+}
+
+func fileNames() (names []string) {
+	seen := map[string]bool{}
+	for _, m := range all.Modules() {
+		if !seen[m.File] {
+			seen[m.File] = true
+			names = append(names, m.File)
+		}
+	}
+	return names
+}
+
+func printModules(w io.Writer) {
+	fmt.Fprintln(w, "Loaded Modules:")
+	seen := map[string]bool{}
+	for _, m := range all.Modules() {
+		name := m.Name
+		if name == "core" {
+			name = "core_module"
+		}
+		if !seen[name] {
+			seen[name] = true
+			fmt.Fprintf(w, " %s (static)\n", name)
+		}
+	}
+}
+
+// printDirectives is -L: every directive with its module, help and contexts.
+func printDirectives(out io.Writer) error {
+	w := bufio.NewWriter(out)
+	shapes := append(parser.Own(), runtime.Shapes(all.Modules())...)
+	sort.SliceStable(shapes, func(i, j int) bool { return shapes[i].Module < shapes[j].Module })
+	for _, d := range shapes {
+		if d.Unsupported != "" {
+			continue
+		}
+		name := d.Name
+		if d.Section {
+			name = "<" + name
+		}
+		fmt.Fprintf(w, "%s (%s)\n\t%s\n", name, d.Module, d.Help)
+		if d.NoEffect != "" {
+			fmt.Fprintf(w, "\tAccepted without effect: %s\n", d.NoEffect)
+		}
+		fmt.Fprintf(w, "\tAllowed in %s\n", d.In)
+	}
+	return w.Flush()
+}
+
+// test is -t, and whatever is to be dumped with it.
+func (c *runCmd) test(path string, dump map[string]bool) error {
+	source := c.source(path)
+	l := source.Load(runtime.NewState())
+	printDiagnostics(os.Stderr, c.Format, l, c.Version)
+	if l.Graph == nil || c.Strict && l.Diags.Count(parser.Warning) > 0 {
+		return errReported
+	}
+	defer l.Graph.Retire()
+	if dump["DUMP_VHOSTS"] {
+		l.Graph.DumpVHosts(os.Stdout)
+	}
+	if dump["DUMP_RUN_CFG"] {
+		dumpRun(l, path)
+	}
+	if dump["DUMP_MODULES"] {
+		printModules(os.Stdout)
+	}
+	if dump["DUMP_INCLUDES"] {
+		fmt.Println("Included configuration files:")
+		for _, f := range l.Tree.Files {
+			fmt.Printf("  %s\n", f)
+		}
+	}
+	if len(dump) == 0 && c.Format == "text" {
+		fmt.Fprintln(os.Stderr, "Syntax OK")
+	}
+	return nil
+}
+
+func dumpRun(l *reload.Loaded, path string) {
+	fmt.Printf("ServerRoot: %q\nMain DocumentRoot: %q\nPidFile: %q\n", l.Tree.ServerRoot, l.Graph.Main.DocRoot.Or(""), pidPath(l, path))
+	var names []string
+	for n := range l.Tree.Defines {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	for _, n := range names {
+		if v := l.Tree.Defines[n]; v != "" {
+			fmt.Printf("Define: %s=%s\n", n, v)
+		} else {
+			fmt.Printf("Define: %s\n", n)
+		}
+	}
+}
+
+// printDiagnostics writes what a load had to say; notes only when asked for.
+func printDiagnostics(f *os.File, format string, l *reload.Loaded, notes bool) {
+	var show parser.Diagnostics
+	for _, d := range l.Diags {
+		if d.Severity != parser.Note || notes {
+			show = append(show, d)
+		}
+	}
+	if format == "json" {
+		_ = parser.WriteJSON(os.Stdout, show)
+		return
+	}
+	var source func(string) []byte
+	if l.Tree != nil {
+		source = l.Tree.Source
+	}
+	_ = parser.WriteText(f, show, parser.TextOptions{Color: isTerminal(f), Source: source})
+}
+
+func isTerminal(f *os.File) bool {
+	if os.Getenv("NO_COLOR") != "" || strings.HasPrefix(os.Getenv("TERM"), "dumb") {
+		return false
+	}
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
+}

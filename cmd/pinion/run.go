@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sort"
+	"strings"
+	"syscall"
+	"time"
+
+	"pinion/parser"
+	"pinion/reload"
+	"pinion/runtime/all"
+)
+
+// errReported is a failure that has been told already.
+var errReported = errors.New("already reported")
+
+// runCmd is what pinion does without a command: httpd's flags.
+type runCmd struct {
+	File     string        `short:"f"`
+	Root     string        `short:"d"`
+	Define   []string      `short:"D" sep:"none"`
+	Before   []string      `short:"C" sep:"none"`
+	After    []string      `short:"c" sep:"none"`
+	Control  string        `short:"k" enum:",start,restart,graceful,graceful-stop,stop" default:""`
+	Test     bool          `short:"t"`
+	VHosts   bool          `short:"S"`
+	Lists    bool          `short:"L"`
+	Compiled bool          `short:"l"`
+	Loaded   bool          `short:"M"`
+	Version  bool          `short:"v"`
+	Build    bool          `short:"V"`
+	Single   bool          `short:"X"`
+	Level    string        `short:"e"`
+	StartLog string        `short:"E"`
+	NoDocs   bool          `short:"T"`
+	Format   string        `enum:"text,json" default:"text"`
+	Strict   bool          ``
+	Debounce time.Duration `default:"100ms"`
+	NoWatch  bool          ``
+}
+
+// Run does what the flags say.
+func (c *runCmd) Run() error {
+	switch {
+	case c.Version && !c.Test:
+		printVersion()
+		return nil
+	case c.Build:
+		return printBuild(c)
+	case c.Lists:
+		return printDirectives(os.Stdout)
+	case c.Compiled:
+		printCompiled(os.Stdout)
+		return nil
+	}
+	path, err := c.configPath()
+	if err != nil {
+		return err
+	}
+	dump := c.dumps()
+	switch {
+	case c.Test || len(dump) > 0:
+		return c.test(path, dump)
+	case c.Control != "" && c.Control != "start":
+		return control(c.source(path), c.Control)
+	case c.Control == "start":
+		return c.start(path)
+	}
+	return c.serve(path)
+}
+
+// dumps are what -S, -M and -t -D DUMP_… ask to see.
+func (c *runCmd) dumps() map[string]bool {
+	d := map[string]bool{}
+	if c.VHosts {
+		d["DUMP_VHOSTS"], d["DUMP_RUN_CFG"] = true, true
+	}
+	if c.Loaded {
+		d["DUMP_MODULES"] = true
+	}
+	for _, name := range c.Define {
+		if strings.HasPrefix(name, "DUMP_") {
+			d[name] = true
+		}
+	}
+	return d
+}
+
+// usualPaths are where distributions keep httpd's main file.
+var usualPaths = []string{"/etc/apache2/apache2.conf", "/etc/httpd/conf/httpd.conf", "/usr/local/apache2/conf/httpd.conf", "/etc/apache2/httpd.conf"}
+
+func (c *runCmd) configPath() (string, error) {
+	if c.File != "" {
+		if !filepath.IsAbs(c.File) && c.Root != "" {
+			return filepath.Abs(filepath.Join(c.Root, c.File))
+		}
+		return filepath.Abs(c.File)
+	}
+	paths := usualPaths
+	if c.Root != "" {
+		paths = []string{filepath.Join(c.Root, "conf/httpd.conf"), filepath.Join(c.Root, "apache2.conf"), filepath.Join(c.Root, "httpd.conf")}
+	}
+	for _, p := range paths {
+		if _, err := os.Stat(p); err == nil {
+			return p, nil
+		}
+	}
+	return "", fmt.Errorf("expected a configuration file, found none at %s\nName one with -f FILE, or try 'pinion demo'", strings.Join(paths, ", "))
+}
+
+func (c *runCmd) source(path string) reload.Source {
+	root := c.Root
+	if root == "" {
+		root = filepath.Dir(path)
+	}
+	return reload.Source{Path: path, Modules: all.Modules(), Parse: parser.Options{
+		ServerRoot: root, Defines: c.Define, Before: c.Before, After: c.After, Cache: &parser.Cache{},
+	}}
+}
+
+// serve runs the configuration in the foreground until a signal ends it.
+func (c *runCmd) serve(path string) error {
+	s := reload.New(c.source(path))
+	s.Debounce = c.Debounce
+	if c.NoWatch {
+		s.Debounce = -1
+	}
+	var pid pidFile
+	s.Report = func(l *reload.Loaded, st *reload.Status) {
+		if st.Reason == "start" {
+			printDiagnostics(os.Stderr, "text", l, false)
+		}
+		if st.Success {
+			pid.move(pidPath(l, path))
+		}
+	}
+	s.Ready = func(addresses []net.Addr) {
+		fmt.Fprintf(os.Stderr, "pinion: serving %s on %s (pid %d)\n", path, joinAddresses(addresses), os.Getpid())
+		notifyReady()
+	}
+	defer pid.remove()
+	return reported(runWithSignals(s))
+}
+
+// runWithSignals runs the supervisor under httpd's signals: HUP and USR1 reload, TERM and INT stop, WINCH stops
+// after running requests have ended.
+func runWithSignals(s *reload.Supervisor) error {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGTERM, syscall.SIGINT, syscall.SIGWINCH)
+	defer signal.Stop(signals)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	stop := make(chan reload.Stop)
+	go func() {
+		for {
+			var sig os.Signal
+			select {
+			case sig = <-signals:
+			case <-ctx.Done():
+				return
+			}
+			var end reload.Stop
+			switch sig {
+			case syscall.SIGHUP, syscall.SIGUSR1:
+				s.Reload(ctx, "signal", true)
+				continue
+			case syscall.SIGWINCH:
+				end.Grace = gracefulStop
+			default:
+				end.Grace = promptStop
+			}
+			select {
+			case stop <- end:
+			case <-ctx.Done():
+			}
+			return
+		}
+	}()
+	return s.Run(ctx, stop)
+}
+
+// How long running requests may take after a stop: httpd's children get some ten seconds at a TERM, and as long as
+// they like at a graceful stop without GracefulShutdownTimeout.
+const (
+	promptStop   = 3 * time.Second
+	gracefulStop = 24 * time.Hour
+)
+
+// reported tells of a configuration's errors only that there are some: the diagnostics have been printed.
+func reported(err error) error {
+	var bad *reload.ErrConfig
+	if errors.As(err, &bad) {
+		return errReported
+	}
+	return err
+}
+
+func joinAddresses(addresses []net.Addr) string {
+	var names []string
+	for _, a := range addresses {
+		names = append(names, a.String())
+	}
+	sort.Strings(names)
+	return strings.Join(names, ", ")
+}
