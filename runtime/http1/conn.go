@@ -53,6 +53,9 @@ type Conn struct {
 	bufs    net.Buffers
 	small   [1]byte
 	idle    time.Duration // Pool: since when it is idle
+
+	// Data is its user's: it stays with the connection while a Pool holds it.
+	Data any
 }
 
 // NewConn wraps nc. TCP and unix connections are read through their file descriptor; any other (TLS) through Read.
