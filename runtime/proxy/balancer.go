@@ -21,6 +21,11 @@ type Balancer struct {
 	State   *BalancerState
 	// Method is what the balancer's module makes of LBMethod while compiling, in its PostServer.
 	Method any
+	// FlagR is what status=+R means to its members.
+	FlagR FlagR
+
+	flagR   runtime.Opt[FlagR] // of its <Proxy> section
+	dropped []*Worker          // a vhost's own members, for which the main server's stand in
 }
 
 // BalancerParams are a balancer's parameters. What was not given holds httpd's default; an Opt knows whether it was.
@@ -51,7 +56,7 @@ func (b *Balancer) FailsOn(status int) bool {
 }
 
 // Key names the balancer among all of a configuration, for keys of runtime.Adopt.
-func (b *Balancer) Key() string { return serverKey(b.Server) + " " + b.Name }
+func (b *Balancer) Key() string { return ConfOf(b.Server).key + " " + b.Name }
 
 // BalancerState is what of a balancer outlives a Graph. Safe for concurrent use.
 type BalancerState struct {

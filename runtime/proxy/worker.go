@@ -100,12 +100,13 @@ type Worker struct {
 	// the module's PostServer, and adopted under a key made of Key.
 	Transport any
 
-	reuseOff bool // what DisableReuse is where it is not given
+	reuseOff bool         // what DisableReuse is where it is not given
+	readR    parser.Place // of the R in status=, for the note on its meaning
 }
 
 // Key names the worker among all of a configuration: server, balancer, URL. For keys of runtime.Adopt.
 func (w *Worker) Key() string {
-	k := serverKey(w.Server)
+	k := ConfOf(w.Server).key
 	if w.Balancer != nil {
 		k += " " + w.Balancer.Name
 	}
