@@ -86,6 +86,8 @@ type Request struct {
 	headSent  bool
 	errorHead bool
 	badHead   bool
+	aborted   bool
+	firstByte time.Time
 	eaten     bool // the body of this answer is discarded: HEAD, 204, 304
 	recursive int
 	loc       []int
@@ -246,3 +248,16 @@ func (r *Request) Last() *Request {
 	}
 	return r
 }
+
+// Aborted tells that the answer could not be sent whole: the client is gone, or the answer was cut.
+func (r *Request) Aborted() bool {
+	for p := r.First(); p != nil; p = p.Next {
+		if p.aborted {
+			return true
+		}
+	}
+	return false
+}
+
+// FirstByte is when the answer began, where Graph.TrackFirstByte is set; else the zero time.
+func (r *Request) FirstByte() time.Time { return r.First().Last().firstByte }

@@ -2,15 +2,35 @@
 package all
 
 import (
+	"slices"
+
 	"pinion/runtime"
+	"pinion/runtime/accesslog"
+	"pinion/runtime/authz"
 	"pinion/runtime/core"
+	"pinion/runtime/directives"
+	"pinion/runtime/env"
+	"pinion/runtime/errorlog"
+	"pinion/runtime/headers"
 	"pinion/runtime/proxy"
+	"pinion/runtime/setenvif"
 )
 
-// Modules returns every module in httpd's order: where hooks of one phase have the same order, the list decides.
-func Modules() []*runtime.Module {
-	return []*runtime.Module{
-		core.Module, core.HTTP, core.MPM, core.Unixd, core.SO, core.ReqTimeout, core.Version, core.Macro,
-		proxy.Module, proxy.Pinion,
-	}
+// Modules returns every module in httpd's order: where hooks of one phase have the same order, the list decides. Debian's
+// httpd has core, so, http, log_config, version and unixd built in, and loads the others by name; a few say themselves
+// whom they run before or after, which their Order expresses here. The caller must not change the list.
+func Modules() []*runtime.Module { return modules }
+
+var modules = list()
+
+func list() []*runtime.Module {
+	all := slices.Concat(
+		core.Modules(),
+		[]*runtime.Module{errorlog.Module, accesslog.Module, accesslog.LogIO},
+		authz.Modules(),
+		[]*runtime.Module{env.Module, headers.Module},
+		[]*runtime.Module{proxy.Module, proxy.Pinion},
+		[]*runtime.Module{setenvif.Module},
+	)
+	return append(all, directives.Rest(all))
 }

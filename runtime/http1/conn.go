@@ -38,20 +38,19 @@ type Conn struct {
 	r, w int
 	wb   []byte // bytes to be written, or nil
 
-	rd, wd   deadline
-	in, out  atomic.Int64
-	aborted  atomic.Bool
-	sent     bool // FlushAwait: the request is on its way
-	rn       int  // result of fillRaw
-	rerr     error
-	werr     error
-	fillFn   func(fd uintptr) bool
-	awaitFn  func(fd uintptr) bool
-	vec      [2][]byte
-	bufs     net.Buffers
-	small    [1]byte
-	idle     time.Duration // Pool: since when it is idle
-	requests int
+	rd, wd  deadline
+	in, out atomic.Int64
+	aborted atomic.Bool
+	sent    bool // FlushAwait: the request is on its way
+	rn      int  // result of fillRaw
+	rerr    error
+	werr    error
+	fillFn  func(fd uintptr) bool
+	awaitFn func(fd uintptr) bool
+	vec     [2][]byte
+	bufs    net.Buffers
+	small   [1]byte
+	idle    time.Duration // Pool: since when it is idle
 }
 
 // NewConn wraps nc. TCP and unix connections are read through their file descriptor; any other (TLS) through Read.
@@ -70,6 +69,15 @@ func NewConn(nc net.Conn) *Conn {
 
 // NetConn returns the wrapped connection. What is read from it past the Conn's buffer is lost to the Conn.
 func (c *Conn) NetConn() net.Conn { return c.nc }
+
+// Detach gives the wrapped connection away, for another protocol on it, with the bytes that were read and not consumed.
+// The Conn is of no use any more; what waited to be written must have been flushed.
+func (c *Conn) Detach() (nc net.Conn, unread []byte) {
+	unread = append(unread, c.rb[c.r:c.w]...)
+	c.releaseRead()
+	c.releaseWrite()
+	return c.nc, unread
+}
 
 // BytesIn returns how many bytes have been read from the connection (%I). Safe for concurrent use.
 func (c *Conn) BytesIn() int64 { return c.in.Load() }

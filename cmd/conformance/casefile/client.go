@@ -48,7 +48,8 @@ func (p *client) play(steps []*step) error {
 	}()
 	number := 0
 	for _, s := range steps {
-		if s.kind == "request" || s.kind == "send" {
+		switch s.kind {
+		case "request", "send", "answer", "receive", "eof", "arrived":
 			number++
 		}
 		if err := p.step(s, number); err != nil {
