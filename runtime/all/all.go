@@ -7,6 +7,7 @@ import (
 	"pinion/runtime"
 	"pinion/runtime/accesslog"
 	"pinion/runtime/authz"
+	"pinion/runtime/balancer"
 	"pinion/runtime/core"
 	"pinion/runtime/directives"
 	"pinion/runtime/env"
@@ -14,6 +15,7 @@ import (
 	"pinion/runtime/headers"
 	"pinion/runtime/proxy"
 	"pinion/runtime/setenvif"
+	"pinion/runtime/tls"
 )
 
 // Modules returns every module in httpd's order: where hooks of one phase have the same order, the list decides. Debian's
@@ -30,7 +32,8 @@ func list() []*runtime.Module {
 		authz.Modules(),
 		[]*runtime.Module{env.Module, headers.Module},
 		[]*runtime.Module{proxy.Module, proxy.Pinion},
-		[]*runtime.Module{setenvif.Module},
+		[]*runtime.Module{balancer.Module, balancer.ByRequests, balancer.ByTraffic, balancer.ByBusyness},
+		[]*runtime.Module{setenvif.Module, tls.Module},
 	)
 	return append(all, directives.Rest(all))
 }
