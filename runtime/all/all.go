@@ -13,6 +13,7 @@ import (
 	"pinion/runtime/env"
 	"pinion/runtime/errorlog"
 	"pinion/runtime/headers"
+	"pinion/runtime/http2"
 	"pinion/runtime/proxy"
 	"pinion/runtime/setenvif"
 	"pinion/runtime/tls"
@@ -33,7 +34,7 @@ func list() []*runtime.Module {
 		[]*runtime.Module{env.Module, headers.Module},
 		[]*runtime.Module{proxy.Module, proxy.Pinion},
 		[]*runtime.Module{balancer.Module, balancer.ByRequests, balancer.ByTraffic, balancer.ByBusyness},
-		[]*runtime.Module{setenvif.Module, tls.Module},
+		[]*runtime.Module{setenvif.Module, tls.Module, http2.Module},
 	)
 	return append(all, directives.Rest(all))
 }
