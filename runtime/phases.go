@@ -228,6 +228,7 @@ func (r *Request) die(res Result, second int) {
 	if r.headSent {
 		// The head is out: all that can be said is that the answer is broken.
 		if status >= 400 {
+			r.aborted = true
 			r.Wire.Abort()
 			r.Conn.KeepAlive = KeepAliveClose
 		}

@@ -5,10 +5,17 @@ import (
 	"slices"
 
 	"pinion/runtime"
+	"pinion/runtime/accesslog"
 	"pinion/runtime/authz"
+	"pinion/runtime/balancer"
 	"pinion/runtime/core"
 	"pinion/runtime/directives"
+	"pinion/runtime/env"
+	"pinion/runtime/errorlog"
+	"pinion/runtime/headers"
 	"pinion/runtime/proxy"
+	"pinion/runtime/setenvif"
+	"pinion/runtime/tls"
 )
 
 // Modules returns every module in httpd's order: where hooks of one phase have the same order, the list decides. Debian's
@@ -21,8 +28,12 @@ var modules = list()
 func list() []*runtime.Module {
 	all := slices.Concat(
 		core.Modules(),
+		[]*runtime.Module{errorlog.Module, accesslog.Module, accesslog.LogIO},
 		authz.Modules(),
+		[]*runtime.Module{env.Module, headers.Module},
 		[]*runtime.Module{proxy.Module, proxy.Pinion},
+		[]*runtime.Module{balancer.Module, balancer.ByRequests, balancer.ByTraffic, balancer.ByBusyness},
+		[]*runtime.Module{setenvif.Module, tls.Module},
 	)
 	return append(all, directives.Rest(all))
 }

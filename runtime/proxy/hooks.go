@@ -26,6 +26,7 @@ var (
 	schemeHandlers = map[string]SchemeHandler{}
 	canonicalizers = map[string]Canonicalizer{}
 	selector       Selector
+	checkTrans     func(r *runtime.Request, url string) bool
 )
 
 // HandleScheme registers the handler of a URL scheme, in lower case. Only while packages are initialized.
@@ -38,6 +39,10 @@ func HandleCanon(scheme string, h Canonicalizer) { canonicalizers[scheme] = h }
 // SetSelector registers the balancers' part. Only while packages are initialized.
 func SetSelector(s Selector) { selector = s }
 
+// CheckTrans registers mod_proxy's check_trans hook: it is asked whether a mount that matched is to take the request. Only
+// while packages are initialized.
+func CheckTrans(f func(r *runtime.Request, url string) bool) { checkTrans = f }
+
 // RequestState is what mod_proxy keeps of one request.
 type RequestState struct {
 	URL      string // that the scheme handler gets
@@ -45,9 +50,11 @@ type RequestState struct {
 	Balancer *Balancer
 	Attempts int    // failovers so far
 	Mount    *Mount // the ProxyPass that matched, nil for [P] and SetHandler
+	Socket   string // of unix:/path|… in the URL of [P] or SetHandler, "" for none
 
 	reverse, cookiePaths, cookieDomains []reverseMap // interpolated, where ProxyPassInterpolateEnv is on
 	interpolated                        bool
+	holds
 }
 
 // Of returns what mod_proxy keeps of r, made at the first call.
