@@ -110,10 +110,14 @@ func (c *Compiler) Module(name string) *Module {
 	return nil
 }
 
-// Arg returns the i-th argument, "" beyond the last.
+// Arg returns the i-th argument, "" beyond the last. A directive of shape Raw has arguments, too, as ap_getword_conf
+// would cut them.
 func (c *Cmd) Arg(i int) string {
-	if i < len(c.Node.Args) {
+	switch {
+	case i < len(c.Node.Args):
 		return c.Node.Args[i]
+	case c.Node.Args == nil && i < len(c.Node.Words):
+		return c.Node.Words[i].Text
 	}
 	return ""
 }

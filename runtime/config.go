@@ -123,7 +123,9 @@ type CoreDir struct {
 	MaxRanges           Opt[int] // -1 is no limit, 0 is no ranges at all; so too below
 	MaxRangeOverlaps    Opt[int]
 	MaxRangeReversals   Opt[int]
-	LogLevel            *LogLevels
+	// SatisfyAny tells whether being let in by address is enough (Satisfy Any); nil is Satisfy All.
+	SatisfyAny func(*Request) bool
+	LogLevel   *LogLevels
 	// Files and Ifs are sections inside of this one, outer ones first.
 	Files, Ifs []*Section
 }
@@ -182,9 +184,13 @@ func (c *CoreDir) over(b *CoreDir) CoreDir {
 		MaxRanges:           c.MaxRanges.Over(b.MaxRanges),
 		MaxRangeOverlaps:    c.MaxRangeOverlaps.Over(b.MaxRangeOverlaps),
 		MaxRangeReversals:   c.MaxRangeReversals.Over(b.MaxRangeReversals),
+		SatisfyAny:          c.SatisfyAny,
 		LogLevel:            c.LogLevel.over(b.LogLevel),
 		Files:               append(b.Files[:len(b.Files):len(b.Files)], c.Files...),
 		Ifs:                 append(b.Ifs[:len(b.Ifs):len(b.Ifs)], c.Ifs...),
+	}
+	if n.SatisfyAny == nil {
+		n.SatisfyAny = b.SatisfyAny
 	}
 	if len(c.ErrorDocuments) > 0 {
 		n.ErrorDocuments = make(map[int]func(*Request) string, len(b.ErrorDocuments)+len(c.ErrorDocuments))

@@ -166,8 +166,13 @@ func (r *Request) authorize() Result {
 	if len(d.phases[AccessChecker]) == 0 && len(d.phases[AccessCheckerEx]) == 0 {
 		return OK
 	}
-	if res := r.runAll(AccessChecker); res != OK {
-		return res
+	checked := r.runAll(AccessChecker)
+	if any := d.Core.SatisfyAny; any != nil && any(r) {
+		if checked == OK {
+			return OK
+		}
+	} else if checked != OK {
+		return checked
 	}
 	if len(d.phases[AccessCheckerEx]) == 0 {
 		return OK
@@ -182,6 +187,10 @@ func (r *Request) authorize() Result {
 			return 500
 		}
 		return res
+	}
+	if r.User == "" {
+		r.Logf(nil, LogErr, "AH00027", "No authentication done but request not allowed without authentication for %s. Authentication not configured?", r.URI)
+		return 500
 	}
 	if res = r.runFirst(AuthChecker); res == Declined {
 		return 500
@@ -219,6 +228,7 @@ func (r *Request) die(res Result, second int) {
 	if r.headSent {
 		// The head is out: all that can be said is that the answer is broken.
 		if status >= 400 {
+			r.aborted = true
 			r.Wire.Abort()
 			r.Conn.KeepAlive = KeepAliveClose
 		}
@@ -347,11 +357,21 @@ func (r *Request) SubRequest(uri string) *Request {
 	return n
 }
 
-// SubRequestFile looks up what a request for the file would be (ap_sub_req_lookup_file); name has no folder and lies in r's.
+// SubRequestFile looks up what a request for the file would be (ap_sub_req_lookup_file). A name without a folder lies
+// in r's; one that lies elsewhere has no URI.
 func (r *Request) SubRequestFile(name string) *Request {
 	n := r.sub()
-	n.Filename = r.Filename[:strings.LastIndexByte(r.Filename, '/')+1] + name
-	n.URI = r.URI[:strings.LastIndexByte(r.URI, '/')+1] + name
+	dir := r.Filename[:strings.LastIndexByte(r.Filename, '/')+1]
+	name = strings.TrimPrefix(name, dir)
+	switch {
+	case strings.HasPrefix(name, "/"):
+		n.Filename = name
+	case strings.Contains(name, "/"):
+		n.Filename = dir + name
+	default:
+		n.Filename = dir + name
+		n.URI = r.URI[:strings.LastIndexByte(r.URI, '/')+1] + name
+	}
 	n.runSub()
 	return n
 }
@@ -367,12 +387,9 @@ func (r *Request) sub() *Request {
 	return n
 }
 
+// runSub runs the phases of a subrequest. post_read_request is not among them, as in httpd.
 func (r *Request) runSub() {
-	res := r.runAll(PostReadRequest)
-	if res == OK {
-		res = r.prepare()
-	}
-	if res != OK && res != Done {
+	if res := r.prepare(); res != OK && res != Done {
 		r.Status = int(res)
 	}
 }

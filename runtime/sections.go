@@ -29,9 +29,9 @@ var coreSections = Define(Module{Name: "core", File: "core.c", Directives: []Dir
 		Help: "Directives for when the If before was false and this expression is true", Set: openIf},
 	{Name: "Else", Section: true, Args: parser.NoArgs, In: parser.Anywhere,
 		Help: "Directives for when every If and ElseIf before was false", Set: openIf},
-	{Name: "Limit", Section: true, Args: parser.TakeArgv, In: parser.Anywhere | parser.Require, Syntax: "method [method] ...",
+	{Name: "Limit", Section: true, Args: parser.TakeArgv, In: parser.InDir | parser.HTAccess | parser.Require, Syntax: "method [method] ...",
 		Help: "Access control for some methods only", Set: openLimit},
-	{Name: "LimitExcept", Section: true, Args: parser.TakeArgv, In: parser.Anywhere | parser.Require, Syntax: "method [method] ...",
+	{Name: "LimitExcept", Section: true, Args: parser.TakeArgv, In: parser.InDir | parser.HTAccess | parser.Require, Syntax: "method [method] ...",
 		Help: "Access control for every method but these", Set: openLimit},
 }})
 
@@ -164,21 +164,42 @@ func openIf(c *Cmd) error {
 			return c.Errorf("no-if", "<%s> without an <If> before it in the same section", c.Node.Name)
 		}
 	}
-	if s.Else != ifLast {
-		cond, err := c.Cond(c.Node.Raw)
-		if err != nil {
-			return err
-		}
-		s.Cond = cond
+	if err := c.ifCond(s); err != nil {
+		return err
 	}
 	c.Dir.Core.Ifs = append(c.Dir.Core.Ifs, s)
 	c.Children(s.Config, s)
 	return nil
 }
 
+// ifCond compiles the argument of <If> and <ElseIf>.
+func (c *Cmd) ifCond(s *Section) error {
+	want := 1
+	if s.Else == ifLast {
+		want = 0
+	}
+	switch n := len(c.Node.Words); {
+	case n > want:
+		return WithDetail(c.ArgErrorf(want, "wrong-arguments", "<%s> takes %d arguments, found %d", c.Node.Name, want, n),
+			"put the whole expression in double quotes")
+	case n < want:
+		return c.Errorf("wrong-arguments", "<%s> needs an expression", c.Node.Name)
+	case want == 0:
+		return nil
+	}
+	cond, err := c.Cond(c.Arg(0))
+	s.Cond = cond
+	return err
+}
+
 func openLimit(c *Cmd) error {
 	if len(c.Node.Args) == 0 {
 		return c.Errorf("wrong-arguments", "<%s> needs at least one method", c.Node.Name)
+	}
+	for i, m := range c.Node.Args {
+		if m == "TRACE" && EqualFold(c.Node.Name, "Limit") {
+			return WithDetail(c.ArgErrorf(i, "bad-value", "TRACE cannot be controlled by <Limit>"), "see TraceEnable")
+		}
 	}
 	in := *c
 	in.Methods = c.Node.Args

@@ -185,7 +185,7 @@ func setErrorDocument(c *runtime.Cmd) error {
 		// The server's answer tells a text from a path by its first byte.
 		doc = "\"" + doc
 	}
-	f, err := stringExpr(c, 1, doc)
+	f, err := c.StringExpr(1, doc)
 	if err == nil {
 		setDocument(c, status, f)
 	}
@@ -215,7 +215,7 @@ func isURL(s string) bool {
 }
 
 func setSetHandler(c *runtime.Cmd) error {
-	f, err := stringExpr(c, 0, c.Arg(0))
+	f, err := c.StringExpr(0, c.Arg(0))
 	if err == nil {
 		c.Dir.Core.SetHandler = runtime.Some(f)
 	}

@@ -54,6 +54,7 @@ type RequestState struct {
 
 	reverse, cookiePaths, cookieDomains []reverseMap // interpolated, where ProxyPassInterpolateEnv is on
 	interpolated                        bool
+	holds
 }
 
 // Of returns what mod_proxy keeps of r, made at the first call.

@@ -4,7 +4,8 @@ import "strings"
 
 // servletMatch compares uri, which is not decoded, with the path of a mount as a servlet container would: path
 // parameters (";x=y") are no part of a segment, "." and ".." are worked off. It returns the uri without parameters and
-// where in uri what follows the mount begins; 0 for no match. Parameters of the mount's last segment belong to what follows.
+// where in uri what follows the mount begins; 0 for no match. Parameters of the mount's last segment belong
+// to what follows, where something does.
 //
 // The uri's segments stand on a stack beside where they began, so that a ".." can take one back; the comparison with
 // the mount's segments is made on what is left at the end.
@@ -39,8 +40,7 @@ func servletMatch(uri, alias string) (servlet string, rest int) {
 		rest = segs[len(want)].at
 	}
 	if n := len(want); n > 0 && openEnd {
-		last := segs[n-1]
-		if last.param > 0 {
+		if last := segs[n-1]; n < len(segs) && last.param > 0 {
 			rest = last.param
 		}
 		if rest > 0 && uri[rest-1] == '/' {
@@ -58,6 +58,8 @@ type servletSegment struct {
 
 // servletSegments cuts a uri into segments; dir tells that it ends in a slash. ok is false for a ".." above the root.
 func servletSegments(uri string) (segs []servletSegment, dir, ok bool) {
+	const here = -1
+	from := 0 // where the next segment begins: empty ones and "." before it belong to it, but not behind a ".."
 	for i := 0; i < len(uri); {
 		for i < len(uri) && uri[i] == '/' {
 			i++
@@ -69,7 +71,13 @@ func servletSegments(uri string) (segs []servletSegment, dir, ok bool) {
 		for end < len(uri) && uri[end] != '/' {
 			end++
 		}
-		s := servletSegment{name: uri[i:end], at: i}
+		if from == 0 {
+			from = i
+		}
+		s := servletSegment{name: uri[i:end], at: from}
+		if from == here {
+			s.at = i
+		}
 		if p := strings.IndexByte(s.name, ';'); p >= 0 {
 			s.param = i + p
 			s.name = s.name[:p]
@@ -82,9 +90,9 @@ func servletSegments(uri string) (segs []servletSegment, dir, ok bool) {
 			if len(segs) == 0 {
 				return nil, false, false
 			}
-			segs, dir = segs[:len(segs)-1], true
+			segs, dir, from = segs[:len(segs)-1], true, here
 		default:
-			segs = append(segs, s)
+			segs, from = append(segs, s), 0
 		}
 		i = end
 	}

@@ -150,9 +150,16 @@ func (w *Worker) setParam(s *setting) error {
 
 // setLoadFactor reads 1 to 100 with decimals, of which httpd keeps two.
 func setLoadFactor(w *Worker, s *setting) error {
-	f, err := strconv.ParseFloat(s.val, 64)
-	if err != nil || f*100 < 100 || int(f*100) > 10000 {
+	end := 0
+	for end < len(s.val) && (s.val[end] >= '0' && s.val[end] <= '9' || s.val[end] == '.') {
+		end++
+	}
+	f, err := strconv.ParseFloat(s.val[:end], 64)
+	if err != nil || f*100 < 100 || f >= 101 || int(f*100) > 10000 {
 		return s.errorf("bad-value", "loadfactor must be a number from 1 to 100, found %q", s.val)
+	}
+	if end < len(s.val) {
+		s.cmd.Report(warning(s.errorf("not-a-number", "loadfactor expects a number, found %q: read as %v, as httpd does", s.val, f)))
 	}
 	w.LBFactor = int(f * 100)
 	return nil
@@ -240,7 +247,7 @@ func (s *setting) statusError(i int, format string, args ...any) error {
 		"H (hot standby), R (route-only or hot spare, see BalancerFlagR), E (error), N (drain) and C (health check failed)")
 }
 
-var healthMethods = []string{"NONE", "TCP", "OPTIONS", "HEAD", "GET", "CPING", "OPTIONS11", "HEAD11", "GET11"}
+var healthMethods = []string{"NONE", "TCP", "OPTIONS", "HEAD", "GET", "OPTIONS11", "HEAD11", "GET11"}
 
 func setHCMethod(w *Worker, s *setting) error {
 	m := strings.ToUpper(s.val)

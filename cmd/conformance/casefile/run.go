@@ -89,7 +89,7 @@ func (c *Case) Execute(t Target) (res Result, err error) {
 		return res, err
 	}
 	defer k.stop()
-	dir := filepath.Join(os.TempDir(), fmt.Sprintf("case-%08x", rand.Uint32()))
+	dir := filepath.Join(os.TempDir(), fmt.Sprintf("case-%08d", rand.IntN(100_000_000)))
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return res, err
 	}
@@ -116,7 +116,7 @@ func (c *Case) Execute(t Target) (res Result, err error) {
 	if err != nil {
 		return res, err
 	}
-	cl := &client{cluster: k, expand: p.expand, conns: map[string]*clientConn{},
+	cl := &client{cluster: k, reopens: t.Reference, expand: p.expand, conns: map[string]*clientConn{},
 		address: func(port string) string { return "127.0.0.1:" + strconv.Itoa(p.front[port]) }}
 	playErr := cl.play(c.steps)
 	if playErr == nil {
