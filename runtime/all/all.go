@@ -14,6 +14,7 @@ import (
 	"pinion/runtime/errorlog"
 	"pinion/runtime/headers"
 	"pinion/runtime/proxy"
+	"pinion/runtime/proxyhttp"
 	"pinion/runtime/setenvif"
 	"pinion/runtime/tls"
 )
@@ -31,7 +32,7 @@ func list() []*runtime.Module {
 		[]*runtime.Module{errorlog.Module, accesslog.Module, accesslog.LogIO},
 		authz.Modules(),
 		[]*runtime.Module{env.Module, headers.Module},
-		[]*runtime.Module{proxy.Module, proxy.Pinion},
+		[]*runtime.Module{proxy.Module, proxy.Pinion, proxyhttp.Module, proxyhttp.WSTunnel},
 		[]*runtime.Module{balancer.Module, balancer.ByRequests, balancer.ByTraffic, balancer.ByBusyness},
 		[]*runtime.Module{setenvif.Module, tls.Module},
 	)
