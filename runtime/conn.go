@@ -53,9 +53,10 @@ func (e *Engine) serveHTTP1(nc net.Conn, meta *Conn) {
 		if after != nil {
 			// The request and its graph are gone by now: a tunnel outlives reloads without keeping one in memory.
 			c.tunnel.Store(true)
-			if !e.stopping.Load() {
-				after(c.conn)
+			if e.stopping.Load() {
+				c.conn.Abort() // after still has the other side to close
 			}
+			after(c.conn)
 			return
 		}
 		if !more {

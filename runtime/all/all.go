@@ -15,6 +15,7 @@ import (
 	"pinion/runtime/headers"
 	"pinion/runtime/http2"
 	"pinion/runtime/proxy"
+	"pinion/runtime/proxyhttp"
 	"pinion/runtime/setenvif"
 	"pinion/runtime/tls"
 )
@@ -32,7 +33,7 @@ func list() []*runtime.Module {
 		[]*runtime.Module{errorlog.Module, accesslog.Module, accesslog.LogIO},
 		authz.Modules(),
 		[]*runtime.Module{env.Module, headers.Module},
-		[]*runtime.Module{proxy.Module, proxy.Pinion},
+		[]*runtime.Module{proxy.Module, proxy.Pinion, proxyhttp.Module, proxyhttp.WSTunnel},
 		[]*runtime.Module{balancer.Module, balancer.ByRequests, balancer.ByTraffic, balancer.ByBusyness},
 		[]*runtime.Module{setenvif.Module, tls.Module, http2.Module},
 	)
