@@ -233,11 +233,25 @@ func (c *Case) Replay(t Target) (string, error) {
 		return "", fmt.Errorf("expected a section %q: record the case first", sectionAnswers)
 	}
 	got, err := c.Execute(t)
+	if c.differs != nil && c.differs.refuses != "" && !t.Reference {
+		return c.refusal(err), nil
+	}
 	if err != nil {
 		return "", err
 	}
 	want := Result{Answers: c.expected(t.Reference), ErrorLog: c.section(sectionErrorLog), AccessLog: c.section(sectionAccessLog)}
 	return want.diff(got), nil
+}
+
+// refusal compares how a run ended with the refusal that the case expects.
+func (c *Case) refusal(err error) string {
+	switch {
+	case err == nil:
+		return "-refuses " + c.differs.refuses + "\n+serves\n"
+	case !strings.Contains(err.Error(), c.differs.refuses):
+		return "-refuses " + c.differs.refuses + "\n+" + err.Error() + "\n"
+	}
+	return ""
 }
 
 func (r Result) diff(got Result) string {

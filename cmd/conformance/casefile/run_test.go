@@ -278,6 +278,30 @@ func TestTargetThatFails(t *testing.T) {
 	}
 }
 
+func TestRefusal(t *testing.T) {
+	const text = "x\n-- httpd.conf --\n-- requests --\nGET /\n-- answers --\n-- differs --\n# so\nrefuses %s\n"
+	for says, want := range map[string]string{
+		"expected a ProxyPass": "",
+		"something else":       "-refuses something else\n+",
+	} {
+		c, err := Parse("x.txtar", []byte(fmt.Sprintf(text, says)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		diff, err := c.Replay(testTarget(t))
+		if err != nil || !strings.HasPrefix(diff, want) || want == "" && diff != "" {
+			t.Errorf("%s: error %v, difference %q", says, err, diff)
+		}
+	}
+	c, err := Parse("x.txtar", []byte(relayed+"-- answers --\n-- differs --\n# so\nrefuses it\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff, err := c.Replay(testTarget(t)); err != nil || diff != "-refuses it\n+serves\n" {
+		t.Errorf("error %v, difference %q", err, diff)
+	}
+}
+
 func TestParseTarget(t *testing.T) {
 	if target, err := ParseTarget("./pinion -f {conf}"); err != nil || len(target.Command) != 3 || target.Reference {
 		t.Errorf("%+v, %v", target, err)
