@@ -5,6 +5,7 @@
 // client, and a transcript of all that was seen on the wire. Its format is
 // described in testdata/conformance/README.md. Everything is exact: header
 // order and case, bodies, and the request heads that the backends received.
+// The runner needs Linux.
 package casefile
 
 import (

@@ -68,7 +68,8 @@ func (t Target) startServer(s *stage, environment []string, addresses []string) 
 	v := &server{cmd: exec.Command(args[0], args[1:]...), output: &bytes.Buffer{}, ended: make(chan struct{})}
 	v.cmd.Stdout, v.cmd.Stderr = v.output, v.output
 	v.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "TZ=UTC", "LANG=C"}, environment...)
-	v.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// A server must not outlive a runner that is killed.
+	v.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	if err := v.cmd.Start(); err != nil {
 		return nil, err
 	}
