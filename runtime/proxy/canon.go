@@ -97,7 +97,9 @@ func takeSocket(r *runtime.Request) runtime.Result {
 
 // canonHTTP is proxy_http_canon: for schemes whose URLs are http's.
 func canonHTTP(r *runtime.Request, scheme, url string) runtime.Result {
-	r.Logf(Module, runtime.LogTrace1, "", "%s: canonicalising URL %s", strings.ToUpper(scheme), url)
+	if r.LogOn(Module, runtime.LogTrace1) {
+		r.Logf(Module, runtime.LogTrace1, "", "HTTP: canonicalising URL %s", url)
+	}
 	n, err := canonNetloc(url[len(scheme)+1:])
 	if err != "" {
 		r.Logf(Module, runtime.LogErr, "AH01083", "error parsing URL %s: %s", url, err)
@@ -125,20 +127,32 @@ func canonHTTP(r *runtime.Request, scheme, url string) runtime.Result {
 	}
 	port := ""
 	if n.port != 0 && n.port != schemePorts[scheme] {
-		port = ":" + strconv.Itoa(n.port)
+		port = n.portText
+	}
+	if !r.HasArgs || r.Notes.Has("proxy-nocanon") {
+		if isCanonical(url, scheme, n.host, port, path) {
+			return runtime.OK
+		}
+	} else {
+		query = "?" + query
 	}
 	host := n.host
 	if strings.IndexByte(host, ':') >= 0 {
 		host = "[" + host + "]"
 	}
-	mark := ""
-	if r.HasArgs && !r.Notes.Has("proxy-nocanon") {
-		mark = "?"
-	} else {
-		query = ""
-	}
-	r.Filename = proxyPrefix + scheme + "://" + host + port + "/" + path + mark + query
+	r.Filename = proxyPrefix + scheme + "://" + host + port + "/" + path + query
 	return runtime.OK
+}
+
+// isCanonical tells that url is made of just these parts: then Filename can stay as it is, which saves a copy.
+func isCanonical(url, scheme, host, port, path string) bool {
+	for _, part := range [...]string{scheme, "://", host, port, "/"} {
+		if !strings.HasPrefix(url, part) {
+			return false
+		}
+		url = url[len(part):]
+	}
+	return url == path
 }
 
 // canonBalancer checks a balancer's URL. Its path stays as it is: the member's scheme decides about it.
@@ -156,6 +170,7 @@ func canonBalancer(r *runtime.Request, url string) runtime.Result {
 type netloc struct {
 	host, path string
 	port       int
+	portText   string // ":8080", "" for none
 }
 
 // canonNetloc takes "//user:password@host:port/path" apart (ap_proxy_canon_netloc); the user is dropped.
@@ -180,6 +195,11 @@ func canonNetloc(s string) (n netloc, err string) {
 		return n, "Invalid host/port"
 	}
 	n.host, n.port = lower(host), port
+	if port != 0 {
+		if n.portText = authority[strings.LastIndexByte(authority, ':'):]; n.portText[1] == '0' {
+			n.portText = ":" + strconv.Itoa(port)
+		}
+	}
 	return n, ""
 }
 
