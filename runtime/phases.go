@@ -188,6 +188,10 @@ func (r *Request) authorize() Result {
 		}
 		return res
 	}
+	if r.User == "" {
+		r.Logf(nil, LogErr, "AH00027", "No authentication done but request not allowed without authentication for %s. Authentication not configured?", r.URI)
+		return 500
+	}
 	if res = r.runFirst(AuthChecker); res == Declined {
 		return 500
 	}

@@ -65,6 +65,19 @@ func (r *Request) refuseHead(bad *http1.FieldError) error {
 	return bad
 }
 
+// SwitchProtocols answers 101 with HeadersOut as they are. takeover then gets the client's connection, after the request
+// has been logged and its graph released: it must keep neither. Only on HTTP/1.1.
+func (r *Request) SwitchProtocols(takeover func(client *http1.Conn)) error {
+	r.Status = 101
+	r.headSent, r.eaten = true, true
+	r.Conn.KeepAlive = KeepAliveClose
+	if err := r.Wire.WriteInterim(101, &r.HeadersOut); err != nil {
+		return err
+	}
+	r.Conn.Takeover = takeover
+	return nil
+}
+
 // HeadSent tells whether Begin was called.
 func (r *Request) HeadSent() bool { return r.headSent }
 

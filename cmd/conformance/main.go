@@ -100,7 +100,7 @@ func each(cases []*casefile.Case, jobs int, good string, do func(*casefile.Case)
 	wait.Wait()
 	fmt.Printf("%d cases: %d %s, %d differ, %d failed\n", len(cases), len(cases)-wrong-failed, good, wrong, failed)
 	if wrong+failed > 0 {
-		return fmt.Errorf("%d of %d cases are not as recorded", wrong+failed, len(cases))
+		return fmt.Errorf("%d of %d cases failed or differ", wrong+failed, len(cases))
 	}
 	return nil
 }

@@ -56,6 +56,6 @@ func init() {
 		{Phase: runtime.AuthChecker, Order: runtime.Last, Run: func(r *runtime.Request) runtime.Result { return authorize(r, true) }},
 	}
 	Compat.Hooks = []runtime.Hook{{Phase: runtime.AccessChecker, Order: runtime.Middle, Run: checkAddress}}
-	Authn.Hooks = []runtime.Hook{{Phase: runtime.CheckUserID, Order: runtime.Last, Run: noUser}}
+	Authn.Hooks = []runtime.Hook{{Phase: runtime.CheckUserID, Order: runtime.Last, Run: noUser, Always: true}}
 	Basic.Hooks = []runtime.Hook{{Phase: runtime.CheckUserID, Order: runtime.Middle, Run: basicUser, Always: true}}
 }

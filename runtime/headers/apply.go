@@ -52,6 +52,9 @@ func (e *entry) run(r *runtime.Request, headers *table.Table) bool {
 			headers.Merge(e.header, v)
 		}
 	case unset:
+		if e.contentType {
+			r.ContentType = ""
+		}
 		headers.Del(e.header)
 	case echo:
 		for _, f := range r.HeadersIn.Fields() {

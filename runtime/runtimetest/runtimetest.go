@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"pinion/parser"
 	"pinion/runtime"
 )
@@ -150,4 +152,10 @@ func Field(answer, name string) string {
 		}
 	}
 	return strings.Join(values, "|")
+}
+
+// Main runs the tests of a package and fails when they leave goroutines behind.
+func Main(m *testing.M) {
+	// The clock of regexp2's time limit goes on for a while after the last match.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/dlclark/regexp2/v2.runClock"))
 }

@@ -116,7 +116,7 @@ func (c *Case) Execute(t Target) (res Result, err error) {
 	if err != nil {
 		return res, err
 	}
-	cl := &client{cluster: k, expand: p.expand, conns: map[string]*clientConn{},
+	cl := &client{cluster: k, reopens: t.Reference, expand: p.expand, conns: map[string]*clientConn{},
 		address: func(port string) string { return "127.0.0.1:" + strconv.Itoa(p.front[port]) }}
 	playErr := cl.play(c.steps)
 	if playErr == nil {
