@@ -147,7 +147,12 @@ func FuzzMatch(f *testing.F) {
 		if p, ok := encodePath(uri, true); ok && !visible(p) {
 			t.Fatalf("%q was encoded as %q", uri, p)
 		}
-		matchName(uri, alias)
+		if uri != "" && !strings.ContainsAny(uri, `$\`) && matchName(uri, uri) != 0 {
+			t.Fatalf("%q doesn't match itself", uri)
+		}
+		if matchName(uri, alias) > 1 {
+			t.Fatalf("%q, %q", uri, alias)
+		}
 		if n, err := canonNetloc(uri); err == "" && n.host == "" {
 			t.Fatalf("%q has no host", uri)
 		}
