@@ -49,9 +49,12 @@ func CanonURL(r *runtime.Request) runtime.Result {
 }
 
 // MemberURL makes the URL for a member of a balancer from the balancer's, canonical in the way of the member's
-// scheme; r.Filename is set to it (balancer_fixup).
+// scheme; r.Filename is set to it (balancer_fixup). url is what Selector.PreRequest was given.
 func MemberURL(r *runtime.Request, w *Worker, url string) (string, runtime.Result) {
 	path := ""
+	if hasQuery(r) {
+		url = url[:max(len(url)-len(r.Args)-1, 0)]
+	}
 	if i := authorityEnd(url); i >= 0 {
 		path = url[i:]
 	}
@@ -62,6 +65,10 @@ func MemberURL(r *runtime.Request, w *Worker, url string) (string, runtime.Resul
 	}
 	return r.Filename[len(proxyPrefix):], res
 }
+
+// hasQuery tells that the query is not yet part of a canonical balancer's URL: it is appended for the selector to
+// look at, and taken off again by MemberURL.
+func hasQuery(r *runtime.Request) bool { return r.HasArgs && !r.Notes.Has("proxy-nocanon") }
 
 // takeSocket takes the socket out of "proxy:unix:/path|scheme://…" (fixup_uds_filename).
 func takeSocket(r *runtime.Request) runtime.Result {
@@ -129,7 +136,7 @@ func canonHTTP(r *runtime.Request, scheme, url string) runtime.Result {
 	if n.port != 0 && n.port != schemePorts[scheme] {
 		port = n.portText
 	}
-	if !r.HasArgs || r.Notes.Has("proxy-nocanon") {
+	if !hasQuery(r) {
 		if isCanonical(url, scheme, n.host, port, path) {
 			return runtime.OK
 		}
