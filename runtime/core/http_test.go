@@ -122,3 +122,18 @@ HttpProtocolOptions LenientMethods
 		}
 	}
 }
+
+// TestRequestReadTimeout waits for the server to give up on a client that sends half of a request.
+func TestRequestReadTimeout(t *testing.T) {
+	address := serve(t, head+"TraceEnable extended\nRequestReadTimeout header=1 body=1\n")
+	for request, want := range map[string]string{
+		"GET / HTTP/1.1\r\nHost: x.example\r\n": "HTTP/1.1 408 ",
+		// TRACE reads its body before it answers, the file module after.
+		"TRACE / HTTP/1.1\r\nHost: x.example\r\nContent-Length: 9\r\n\r\nhalf": "HTTP/1.1 400 ",
+		"POST / HTTP/1.1\r\nHost: x.example\r\nContent-Length: 9\r\n\r\nhalf":  "HTTP/1.1 200 ",
+	} {
+		if got := raw(t, address, request); !strings.HasPrefix(got, want) {
+			t.Errorf("%q: got %.60q want %q", request, got, want)
+		}
+	}
+}
