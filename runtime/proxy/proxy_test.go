@@ -151,7 +151,7 @@ func serve(t testing.TB, g *runtime.Graph) (address string) {
 			if err != nil {
 				return
 			}
-			go e.ServeConn(c)
+			e.Serve(c, nil)
 		}
 	}()
 	t.Cleanup(func() {
