@@ -60,6 +60,8 @@ func (r *Request) refuseHead(bad *http1.FieldError) error {
 		_ = r.Wire.WriteHead(r)
 		return bad
 	}
+	r.LateError = true
+	r.Conn.KeepAlive = KeepAliveClose
 	r.sendError(500, 0)
 	r.eaten = true
 	return bad
@@ -295,7 +297,14 @@ func (r *Request) sendError(status, second int) {
 		r.Begin(0)
 		return
 	}
-	r.SendText("", r.errorPage(location, second))
+	page := r.errorPage(location, second)
+	if !r.LateError {
+		r.SendText("", page)
+		return
+	}
+	if r.Begin(-1) == nil {
+		r.Write([]byte(page))
+	}
 }
 
 func (r *Request) sendErrorText(text string) {
