@@ -33,7 +33,13 @@ func (r *Request) Begin(length int64) error {
 		r.firstByte = time.Now()
 	}
 	r.composeHead(length)
-	err := r.Wire.WriteHead(r)
+	if err := r.Wire.WriteHead(r); err != nil {
+		return r.headFailed(err)
+	}
+	return nil
+}
+
+func (r *Request) headFailed(err error) error {
 	var bad *http1.FieldError
 	if !errors.As(err, &bad) {
 		return err
