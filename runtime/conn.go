@@ -34,11 +34,8 @@ type httpConn struct {
 // serveHTTP1 is the life of a connection. While it waits for a request it holds no graph and no buffer.
 func (e *Engine) serveHTTP1(nc net.Conn, meta *Conn) {
 	c := &httpConn{meta: meta, conn: http1.NewConn(nc), engine: e}
-	e.register(c)
-	defer func() {
-		e.unregister(c)
-		c.conn.Close()
-	}()
+	defer c.conn.Close()
+	defer e.track(&tracked{meta, &c.idle, c.end, c.conn.Abort})()
 	keepAlive := time.Duration(0)
 	for {
 		if !c.await(keepAlive) {
@@ -66,6 +63,27 @@ func (e *Engine) serveHTTP1(nc net.Conn, meta *Conn) {
 			return
 		}
 	}
+}
+
+// end makes the connection end: an idle one or a tunnel at once, another after its response (see Conn.Ending).
+func (c *httpConn) end() {
+	if c.idle.Load() || c.tunnel.Load() {
+		c.conn.Abort()
+	}
+}
+
+// rejectPlain answers a client that speaks plain HTTP where TLS is spoken.
+func (e *Engine) rejectPlain(nc net.Conn, meta *Conn) {
+	c := &httpConn{meta: meta, conn: http1.NewConn(nc), engine: e}
+	defer c.conn.Close()
+	g := e.Acquire(meta.ID)
+	defer g.Release(meta.ID)
+	meta.Secure = false
+	c.req = NewRequest(g, g.ServerFor(meta.Local, ""), meta, c)
+	c.req.Protocol, c.req.ProtoNum = "HTTP/1.0", HTTP10
+	c.req.RejectHead(400, "Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />\n Instead use the HTTPS scheme to access this URL, please.<br />\n")
+	c.linger()
+	c.endRequest()
 }
 
 // await waits for the first byte of a request.

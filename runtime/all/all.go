@@ -13,8 +13,10 @@ import (
 	"pinion/runtime/env"
 	"pinion/runtime/errorlog"
 	"pinion/runtime/headers"
+	"pinion/runtime/http2"
 	"pinion/runtime/proxy"
 	"pinion/runtime/proxyhttp"
+	"pinion/runtime/rewrite"
 	"pinion/runtime/setenvif"
 	"pinion/runtime/tls"
 )
@@ -34,7 +36,7 @@ func list() []*runtime.Module {
 		[]*runtime.Module{env.Module, headers.Module},
 		[]*runtime.Module{proxy.Module, proxy.Pinion, proxyhttp.Module, proxyhttp.WSTunnel},
 		[]*runtime.Module{balancer.Module, balancer.ByRequests, balancer.ByTraffic, balancer.ByBusyness},
-		[]*runtime.Module{setenvif.Module, tls.Module},
+		[]*runtime.Module{rewrite.Module, setenvif.Module, tls.Module, http2.Module},
 	)
 	return append(all, directives.Rest(all))
 }

@@ -161,7 +161,10 @@ func compileValue(c *runtime.Cmd, i int) (func(*runtime.Request) string, error) 
 		item := &f.Items[k]
 		constant = constant && item.Op == ""
 		if item.Angle {
-			c.Notef("angle-variable", "%%<%s>e is read as %%{%s}e", item.Arg, item.Arg)
+			d := c.ArgErrorf(i, "angle-variable", "%%<%s>e is read as %%{%s}e, which is how httpd spells it", item.Arg, item.Arg)
+			d = c.Within(d, i, item.Range.Start.Offset, item.Range.End.Offset)
+			d.Severity = parser.Note
+			c.Report(d)
 		}
 		get, err := formatItem(item)
 		if err != nil {

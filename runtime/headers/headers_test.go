@@ -470,3 +470,21 @@ func TestLongEdit(t *testing.T) {
 		t.Errorf("got %q, %q, %q", a, b, c)
 	}
 }
+
+func TestAngleVariable(t *testing.T) {
+	const line = `Header set X-A "a %<FOO>e b"`
+	g, diags := runtimetest.Compile(t, line+"\n", headers.Module)
+	if g == nil || len(diags) != 1 || diags[0].Severity != parser.Note {
+		t.Fatalf("got %v", diags)
+	}
+	if r := diags[0].Place.Range; line[r.Start.Offset:r.End.Offset] != "%<FOO>e" {
+		t.Errorf("the note is at %q", line[r.Start.Offset:r.End.Offset])
+	}
+	r := runtime.NewRequest(g, g.Main, &runtime.Conn{}, nil)
+	defer r.Free()
+	r.Env.Set("FOO", "c\r\nd")
+	hook(runtime.OutputHead)(r)
+	if got := r.HeadersOut.Get("X-A"); got != "a c  d b" {
+		t.Errorf("got %q", got)
+	}
+}
