@@ -60,4 +60,6 @@ func HasWildcard(s string) bool {
 }
 
 // WildMatch tells whether a name fits a pattern of ServerAlias, in which * and ? stand for text, in whatever case.
-func WildMatch(pattern, s string) bool { return wildMatch(strings.ToLower(pattern), strings.ToLower(s)) }
+func WildMatch(pattern, s string) bool {
+	return wildMatch(strings.ToLower(pattern), strings.ToLower(s))
+}

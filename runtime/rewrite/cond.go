@@ -164,7 +164,10 @@ func exprTest(c *runtime.Cmd, p *grammar.Cond, k *cond) (func(*rewriting, string
 }
 
 var fileTests = map[byte]func(*rewriting, string) bool{
-	'f': func(_ *rewriting, name string) bool { fi, err := os.Stat(name); return err == nil && fi.Mode().IsRegular() },
+	'f': func(_ *rewriting, name string) bool {
+		fi, err := os.Stat(name)
+		return err == nil && fi.Mode().IsRegular()
+	},
 	's': func(_ *rewriting, name string) bool {
 		fi, err := os.Stat(name)
 		return err == nil && fi.Mode().IsRegular() && fi.Size() > 0
