@@ -41,7 +41,13 @@ func allNames(t testing.TB, path string) (*Table, map[string]bool) {
 	return NewTable(all), modules
 }
 
-func shared(name string) string { return filepath.Join("..", "..", "shared", name) }
+func shared(name string) string {
+	abs, err := filepath.Abs(filepath.Join("..", "..", "shared", name))
+	if err != nil {
+		panic(err)
+	}
+	return abs
+}
 
 func referenceTable(t testing.TB) (*Table, map[string]bool) {
 	dir := os.Getenv("PINION_REFERENCE")
@@ -79,8 +85,9 @@ func TestCorpus(t *testing.T) {
 	table, modules := referenceTable(t)
 	dir := os.Getenv("PINION_CORPUS")
 	if dir == "" {
-		dir = shared("corpus/files")
+		dir = shared("corpus")
 	}
+	dir = filepath.Join(dir, "files")
 	names, _ := filepath.Glob(filepath.Join(dir, "*"))
 	if len(names) == 0 {
 		t.Skipf("no corpus in %s", dir)

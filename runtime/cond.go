@@ -42,7 +42,7 @@ func (c *Cmd) Condition(text string, noVary bool) (*expr.Cond[*Request], error) 
 func (c *Cmd) StringExpr(argIndex int, text string) (func(*Request) string, error) {
 	tree, e := grammar.ParseStringExpr(text)
 	if e != nil {
-		return nil, c.exprErrorIn(argIndex, text, e)
+		return nil, c.ArgError(argIndex, text, e)
 	}
 	return c.StringTree(argIndex, text, tree)
 }
@@ -51,7 +51,7 @@ func (c *Cmd) StringExpr(argIndex int, text string) (func(*Request) string, erro
 func (c *Cmd) StringTree(argIndex int, text string, tree *grammar.Expr) (func(*Request) string, error) {
 	p, e := requestLanguage.String(tree)
 	if e != nil {
-		return nil, c.exprErrorIn(argIndex, text, e)
+		return nil, c.ArgError(argIndex, text, e)
 	}
 	if s, ok := p.Const(); ok {
 		return func(*Request) string { return s }, nil
@@ -74,7 +74,7 @@ func (r *Request) logExprError(at parser.Place, err error) {
 func (c *Cmd) ExprError(text string, e *grammar.Error) *parser.Diagnostic {
 	for i, w := range c.Node.Words {
 		if strings.Contains(w.Text, text) {
-			return c.exprErrorIn(i, text, e)
+			return c.ArgError(i, text, e)
 		}
 	}
 	d := &parser.Diagnostic{Code: e.Code, Summary: e.Summary, Detail: e.Detail, Place: c.Node.Place}
@@ -91,7 +91,8 @@ func (c *Cmd) ExprError(text string, e *grammar.Error) *parser.Diagnostic {
 	return d
 }
 
-func (c *Cmd) exprErrorIn(arg int, text string, e *grammar.Error) *parser.Diagnostic {
+// ArgError makes a diagnostic of a mistake in text, which is part of the argument with that index, at its very place.
+func (c *Cmd) ArgError(arg int, text string, e *grammar.Error) *parser.Diagnostic {
 	d := c.ArgErrorf(arg, e.Code, "%s", e.Summary)
 	d.Detail = e.Detail
 	if from := strings.Index(c.Arg(arg), text); from >= 0 {

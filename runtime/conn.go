@@ -29,16 +29,31 @@ type httpConn struct {
 	cut          bool
 	inStart      int64
 	outStart     int64
+
+	// The stages of RequestReadTimeout. began is when the current one first had to wait, zero before that.
+	headTime, bodyTime http1.ReqTimeout
+	began              time.Time
+	headDue            func(got int) time.Time // the method headDeadline, made once for all requests
+	bodyDue            func(got int64) time.Time
+}
+
+func (c *httpConn) headDeadline(got int) time.Time { return c.stage(&c.headTime, int64(got)) }
+
+func (c *httpConn) bodyDeadline(got int64) time.Time { return c.stage(&c.bodyTime, got) }
+
+func (c *httpConn) stage(t *http1.ReqTimeout, got int64) time.Time {
+	if c.began.IsZero() {
+		c.began = time.Now()
+	}
+	return t.Deadline(c.began, got)
 }
 
 // serveHTTP1 is the life of a connection. While it waits for a request it holds no graph and no buffer.
 func (e *Engine) serveHTTP1(nc net.Conn, meta *Conn) {
 	c := &httpConn{meta: meta, conn: http1.NewConn(nc), engine: e}
-	e.register(c)
-	defer func() {
-		e.unregister(c)
-		c.conn.Close()
-	}()
+	c.headDue, c.bodyDue = c.headDeadline, c.bodyDeadline
+	defer c.conn.Close()
+	defer e.track(&tracked{meta, &c.idle, c.end, c.conn.Abort})()
 	keepAlive := time.Duration(0)
 	for {
 		if !c.await(keepAlive) {
@@ -56,15 +71,37 @@ func (e *Engine) serveHTTP1(nc net.Conn, meta *Conn) {
 		if after != nil {
 			// The request and its graph are gone by now: a tunnel outlives reloads without keeping one in memory.
 			c.tunnel.Store(true)
-			if !e.stopping.Load() {
-				after(c.conn)
+			if e.stopping.Load() {
+				c.conn.Abort() // after still has the other side to close
 			}
+			after(c.conn)
 			return
 		}
 		if !more {
 			return
 		}
 	}
+}
+
+// end makes the connection end: an idle one or a tunnel at once, another after its response (see Conn.Ending).
+func (c *httpConn) end() {
+	if c.idle.Load() || c.tunnel.Load() {
+		c.conn.Abort()
+	}
+}
+
+// rejectPlain answers a client that speaks plain HTTP where TLS is spoken.
+func (e *Engine) rejectPlain(nc net.Conn, meta *Conn) {
+	c := &httpConn{meta: meta, conn: http1.NewConn(nc), engine: e}
+	defer c.conn.Close()
+	g := e.Acquire(meta.ID)
+	defer g.Release(meta.ID)
+	meta.Secure = false
+	c.req = NewRequest(g, g.ServerFor(meta.Local, ""), meta, c)
+	c.req.Protocol, c.req.ProtoNum = "HTTP/1.0", HTTP10
+	c.req.RejectHead(400, "Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />\n Instead use the HTTPS scheme to access this URL, please.<br />\n")
+	c.linger()
+	c.endRequest()
 }
 
 // await waits for the first byte of a request.
@@ -105,6 +142,8 @@ func (c *httpConn) serveRequest(g *Graph, base *Server) (more bool) {
 	c.outStart = c.conn.BytesOut() + int64(c.conn.Unflushed())
 	c.wantContinue, c.chunked, c.headless, c.cut = false, false, false, false
 	limits := base.limitsOf()
+	c.began, c.headTime = time.Time{}, base.headTime()
+	limits.HeadDeadline = c.headDue
 	err := c.conn.ReadRequestHead(&c.head, &limits)
 	var refused *http1.ProtocolError
 	if err != nil && !errors.As(err, &refused) {
@@ -125,6 +164,10 @@ func (c *httpConn) serveRequest(g *Graph, base *Server) (more bool) {
 	c.body.ResetRequest(c.conn, &c.head, &limits)
 	if c.head.HasBody() {
 		r.Body = c
+		if c.bodyTime = r.Server.bodyTime(); c.bodyTime.Initial > 0 {
+			c.began = time.Time{}
+			c.body.SetDeadline(c.bodyDue)
+		}
 	}
 	r.Process()
 	switch {

@@ -119,11 +119,11 @@ func TestAnswers(t *testing.T) {
 		{"expect", "POST /p HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc",
 			"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nDate: D\r\nServer: Apache\r\nContent-Length: 9\r\nConnection: close\r\nContent-Type: text/plain\r\n\r\nPOST /p 3"},
 		{"not found", "GET /missing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-			"HTTP/1.1 404 Not Found\r\nDate: D\r\nServer: Apache\r\nContent-Length: 196\r\nConnection: close\r\nContent-Type: text/html; charset=iso-8859-1\r\n\r\n" +
-				"<!DOCTYPE HTML PUBLIC \"-//IETF//DTD HTML 2.0//EN\">\n<html><head>\n<title>404 Not Found</title>\n</head><body>\n<h1>Not Found</h1>\n<p>The requested URL was not found on this server.</p>\n</body></html>\n"},
+			"HTTP/1.1 404 Not Found\r\nDate: D\r\nServer: Apache\r\nContent-Length: 236\r\nConnection: close\r\nContent-Type: text/html; charset=iso-8859-1\r\n\r\n" +
+				"<!DOCTYPE HTML PUBLIC \"-//W3C//DTD HTML 4.01//EN\" \"http://www.w3.org/TR/html4/strict.dtd\">\n<html><head>\n<title>404 Not Found</title>\n</head><body>\n<h1>Not Found</h1>\n<p>The requested URL was not found on this server.</p>\n</body></html>\n"},
 		{"no host", "GET / HTTP/1.1\r\n\r\n",
-			"HTTP/1.1 400 Bad Request\r\nDate: D\r\nServer: Apache\r\nContent-Length: 226\r\nConnection: close\r\nContent-Type: text/html; charset=iso-8859-1\r\n\r\n" +
-				"<!DOCTYPE HTML PUBLIC \"-//IETF//DTD HTML 2.0//EN\">\n<html><head>\n<title>400 Bad Request</title>\n</head><body>\n<h1>Bad Request</h1>\n<p>Your browser sent a request that this server could not understand.<br />\n</p>\n</body></html>\n"},
+			"HTTP/1.1 400 Bad Request\r\nDate: D\r\nServer: Apache\r\nContent-Length: 266\r\nConnection: close\r\nContent-Type: text/html; charset=iso-8859-1\r\n\r\n" +
+				"<!DOCTYPE HTML PUBLIC \"-//W3C//DTD HTML 4.01//EN\" \"http://www.w3.org/TR/html4/strict.dtd\">\n<html><head>\n<title>400 Bad Request</title>\n</head><body>\n<h1>Bad Request</h1>\n<p>Your browser sent a request that this server could not understand.<br />\n</p>\n</body></html>\n"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

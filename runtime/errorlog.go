@@ -1,11 +1,14 @@
 package runtime
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
 	"os"
 	"strconv"
+	"syscall"
 	"time"
 )
 
@@ -89,6 +92,7 @@ type LogEntry struct {
 	Request *Request // nil outside of a request
 	Conn    *Conn
 	Server  *Server
+	Err     error // the cause, logged before ID; nil for none
 	Message string
 }
 
@@ -136,6 +140,10 @@ func DefaultErrorFormat(dst []byte, e *LogEntry) []byte {
 		dst = append(dst, "[client "...)
 		dst = append(dst, e.client()...)
 		dst = append(dst, "] "...)
+	}
+	if e.Err != nil {
+		dst = AppendLogEscaped(dst, causeText(e.Err))
+		dst = append(dst, ": "...)
 	}
 	if e.ID != "" {
 		dst = append(dst, e.ID...)
@@ -205,6 +213,33 @@ func (r *Request) Logf(m *Module, l Level, id, format string, args ...any) {
 	}
 	r.Server.Errors.Write(&LogEntry{Time: time.Now(), Module: m, Level: l, ID: id, Request: r, Conn: r.Conn, Server: r.Server,
 		Message: fmt.Sprintf(format, args...)})
+}
+
+// LogCausef is Logf for what an error caused.
+func (r *Request) LogCausef(m *Module, l Level, err error, id, format string, args ...any) {
+	if !r.LogOn(m, l) {
+		return
+	}
+	r.Server.Errors.Write(&LogEntry{Time: time.Now(), Module: m, Level: l, ID: id, Request: r, Conn: r.Conn, Server: r.Server,
+		Err: err, Message: fmt.Sprintf(format, args...)})
+}
+
+// causeText is an error as httpd logs it: "(111)Connection refused", with APR's numbers for what is no system error.
+func causeText(err error) string {
+	var no syscall.Errno
+	switch {
+	case errors.As(err, &no):
+		text := no.Error()
+		if text != "" && text[0] >= 'a' && text[0] <= 'z' {
+			text = string(text[0]-0x20) + text[1:]
+		}
+		return "(" + strconv.Itoa(int(no)) + ")" + text
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "(70014)End of file found"
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+		return "(70007)The timeout specified has expired"
+	}
+	return err.Error()
 }
 
 // Logf writes a line about the server as a whole.

@@ -59,7 +59,7 @@ func (r *Request) errorPage(location string, second int) string {
 		line = r.StatusLine
 	}
 	var b strings.Builder
-	b.WriteString("<!DOCTYPE HTML PUBLIC \"-//IETF//DTD HTML 2.0//EN\">\n<html><head>\n<title>")
+	b.WriteString("<!DOCTYPE HTML PUBLIC \"-//W3C//DTD HTML 4.01//EN\" \"http://www.w3.org/TR/html4/strict.dtd\">\n<html><head>\n<title>")
 	b.WriteString(line)
 	b.WriteString("</title>\n</head><body>\n<h1>")
 	b.WriteString(line[4:])

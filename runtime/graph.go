@@ -23,6 +23,9 @@ type Graph struct {
 	Hash    string   // of the configuration's text, for metrics
 	Banner  string   // of ServerTokens, "Apache/2.4.71 (Unix)" by default; "" sends no Server header
 
+	// TrackFirstByte makes requests note when their answer began, for %^FB.
+	TrackFirstByte bool
+
 	// Secure returns the TLS configuration of connections to a local address, nil for plain ones. Set by the tls module.
 	Secure func(local netip.AddrPort) *tls.Config
 	// Protocols serve connections that agreed on another protocol than HTTP/1 by ALPN, until their end.

@@ -4,6 +4,7 @@
 package runtime
 
 import (
+	"cmp"
 	"sync/atomic"
 
 	"pinion/parser"
@@ -101,6 +102,8 @@ type Directive struct {
 	// NoEffect and Unsupported: see parser.Directive. A row with one of them has no Set.
 	NoEffect    string
 	Unsupported string
+	// Of names the module of a directive that pinion has no such module for; "" is the table's own module.
+	Of string
 	// Set compiles one occurrence. An error becomes a diagnostic at the directive; a *parser.Diagnostic
 	// is taken as it is, so that it can name an exact range (see Cmd.ArgError).
 	Set func(*Cmd) error
@@ -113,7 +116,7 @@ func Shapes(modules []*Module) []*parser.Directive {
 		for i := range m.Directives {
 			d := &m.Directives[i]
 			all = append(all, &parser.Directive{
-				Name: d.Name, Module: m.Name, Section: d.Section, Args: d.Args, In: d.In, Syntax: d.Syntax,
+				Name: d.Name, Module: cmp.Or(d.Of, m.Name), Section: d.Section, Args: d.Args, In: d.In, Syntax: d.Syntax,
 				Help: d.Help, NoEffect: d.NoEffect, Unsupported: d.Unsupported, Owner: d,
 			})
 		}

@@ -86,9 +86,12 @@ type Request struct {
 	headSent  bool
 	errorHead bool
 	badHead   bool
+	aborted   bool
+	firstByte time.Time
 	eaten     bool // the body of this answer is discarded: HEAD, 204, 304
 	recursive int
 	loc       []int
+	ends      []Ender
 }
 
 // Body is a request's body. Reading sends "100 Continue" first where the client waits for it.
@@ -193,12 +196,23 @@ func NewRequest(g *Graph, s *Server, c *Conn, w Wire) *Request {
 	return r
 }
 
+// Ender is told the end of a request, see AtEnd.
+type Ender interface{ End() }
+
+// AtEnd has e told when the request ends, however it does: after it was logged, or after a panic. The last one registered is told
+// first (apr_pool_cleanup_register on the request's pool).
+func (r *Request) AtEnd(e Ender) { r.ends = append(r.ends, e) }
+
 // Free gives the request back; nothing may use it any more.
 func (r *Request) Free() {
 	if r.Next != nil {
 		r.Next.Free()
 	}
-	keep := Request{conf: r.conf, loc: r.loc, HeadersIn: r.HeadersIn, HeadersOut: r.HeadersOut,
+	for i := len(r.ends) - 1; i >= 0; i-- {
+		r.ends[i].End()
+	}
+	clear(r.ends)
+	keep := Request{conf: r.conf, loc: r.loc, ends: r.ends[:0], HeadersIn: r.HeadersIn, HeadersOut: r.HeadersOut,
 		ErrHeadersOut: r.ErrHeadersOut, Env: r.Env, Notes: r.Notes}
 	clear(keep.conf)
 	keep.HeadersIn.Reset()
@@ -234,3 +248,16 @@ func (r *Request) Last() *Request {
 	}
 	return r
 }
+
+// Aborted tells that the answer could not be sent whole: the client is gone, or the answer was cut.
+func (r *Request) Aborted() bool {
+	for p := r.First(); p != nil; p = p.Next {
+		if p.aborted {
+			return true
+		}
+	}
+	return false
+}
+
+// FirstByte is when the answer began, where Graph.TrackFirstByte is set; else the zero time.
+func (r *Request) FirstByte() time.Time { return r.First().Last().firstByte }

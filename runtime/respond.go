@@ -3,6 +3,7 @@ package runtime
 import (
 	"errors"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -28,6 +29,9 @@ func (r *Request) Begin(length int64) error {
 		r.runAll(OutputHead)
 	}
 	r.headSent = true
+	if r.Graph.TrackFirstByte {
+		r.firstByte = time.Now()
+	}
 	r.composeHead(length)
 	err := r.Wire.WriteHead(r)
 	var bad *http1.FieldError
@@ -61,6 +65,19 @@ func (r *Request) refuseHead(bad *http1.FieldError) error {
 	return bad
 }
 
+// SwitchProtocols answers 101 with HeadersOut as they are. takeover then gets the client's connection, after the request
+// has been logged and its graph released: it must keep neither. Only on HTTP/1.1.
+func (r *Request) SwitchProtocols(takeover func(client *http1.Conn)) error {
+	r.Status = 101
+	r.headSent, r.eaten = true, true
+	r.Conn.KeepAlive = KeepAliveClose
+	if err := r.Wire.WriteInterim(101, &r.HeadersOut); err != nil {
+		return err
+	}
+	r.Conn.Takeover = takeover
+	return nil
+}
+
 // HeadSent tells whether Begin was called.
 func (r *Request) HeadSent() bool { return r.headSent }
 
@@ -78,6 +95,8 @@ func (r *Request) composeHead(length int64) {
 		out.Del("Vary")
 		r.ProtoNum = HTTP10
 		r.Env.Set("force-response-1.0", "1")
+	} else {
+		fixVary(out)
 	}
 	if r.NoCache && !out.Has("Expires") {
 		out.Add("Expires", HTTPDate(r.Time))
@@ -117,6 +136,25 @@ func (r *Request) composeHead(length int64) {
 	}
 	if r.HeaderOnly && out.Get("Content-Length") == "0" {
 		out.Del("Content-Length")
+	}
+}
+
+// fixVary makes one Vary field of all, each name once (httpd's fix_vary).
+func fixVary(out *table.Table) {
+	if !out.Has("Vary") {
+		return
+	}
+	isSep := func(c rune) bool { return c == ',' || c == ' ' || '\t' <= c && c <= '\r' }
+	var names []string
+	for _, v := range out.Values("Vary") {
+		for _, name := range strings.FieldsFunc(v, isSep) {
+			if !slices.ContainsFunc(names, func(n string) bool { return table.EqualFold(n, name) }) {
+				names = append(names, name)
+			}
+		}
+	}
+	if len(names) > 0 {
+		out.Set("Vary", strings.Join(names, ","))
 	}
 }
 
@@ -192,6 +230,7 @@ func (r *Request) Write(p []byte) (int, error) {
 	}
 	n, err := r.Wire.Write(p)
 	r.BytesSent += int64(n)
+	r.aborted = r.aborted || err != nil
 	return n, err
 }
 
@@ -202,6 +241,7 @@ func (r *Request) SendBody(src io.Reader) (int64, error) {
 	}
 	n, err := r.Wire.ReadFrom(src)
 	r.BytesSent += n
+	r.aborted = r.aborted || err != nil
 	return n, err
 }
 
@@ -237,6 +277,7 @@ func (r *Request) finish() {
 	}
 	if err := r.Wire.Finish(&began.TrailersOut); err != nil {
 		r.Conn.KeepAlive = KeepAliveClose
+		began.aborted = true
 	}
 	if began != r {
 		r.BytesSent = began.BytesSent

@@ -18,7 +18,14 @@ func (c *httpConn) WriteInterim(status int, h *table.Table) error {
 	if h == nil {
 		h = &table.Table{}
 	}
-	if err := c.conn.WriteResponseHead(StatusLine(status), h); err != nil {
+	if status == 100 {
+		c.wantContinue = false // a backend's own 100 Continue has been passed on
+	}
+	line := StatusLine(status)
+	if own := c.req.Last().StatusLine; len(own) > 4 && own[:3] == strconv.Itoa(status) {
+		line = own
+	}
+	if err := c.conn.WriteResponseHead(line, h); err != nil {
 		return err
 	}
 	return c.conn.Flush()

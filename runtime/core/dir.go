@@ -168,7 +168,7 @@ func setAllowOverrideList(c *runtime.Cmd) error {
 
 func setErrorDocument(c *runtime.Cmd) error {
 	status, err := strconv.Atoi(c.Arg(0))
-	if err != nil || !runtime.KnownStatus(status) || status < 400 && status != 100 && !runtime.KnownStatus(status) {
+	if err != nil || !runtime.KnownStatus(status) {
 		return c.ArgErrorf(0, "bad-value", "unknown HTTP status %q", c.Arg(0))
 	}
 	doc := c.Arg(1)
@@ -185,7 +185,7 @@ func setErrorDocument(c *runtime.Cmd) error {
 		// The server's answer tells a text from a path by its first byte.
 		doc = "\"" + doc
 	}
-	f, err := stringExpr(c, 1, doc)
+	f, err := c.StringExpr(1, doc)
 	if err == nil {
 		setDocument(c, status, f)
 	}
@@ -215,7 +215,7 @@ func isURL(s string) bool {
 }
 
 func setSetHandler(c *runtime.Cmd) error {
-	f, err := stringExpr(c, 0, c.Arg(0))
+	f, err := c.StringExpr(0, c.Arg(0))
 	if err == nil {
 		c.Dir.Core.SetHandler = runtime.Some(f)
 	}

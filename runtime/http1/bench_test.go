@@ -77,6 +77,16 @@ func TestAllocs(t *testing.T) {
 	}); n > 0 {
 		t.Errorf("writing heads: %v allocations, want 0", n)
 	}
+	p := NewPool(PoolConfig{Dial: new(dialer).dial, Smax: -1, Max: 1})
+	if n := testing.AllocsPerRun(100, func() {
+		c, _, err := p.Get(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Put(c, true)
+	}); n > 0 {
+		t.Errorf("pool: %v allocations, want 0", n)
+	}
 	body := NewConn(&loop{in: "5\r\nhello\r\n0\r\n\r\n"})
 	var bd Body
 	if n := testing.AllocsPerRun(100, func() {
@@ -85,7 +95,7 @@ func TestAllocs(t *testing.T) {
 			t.Fatal(err)
 		}
 		w := NewChunkedWriter(c)
-		if _, err := w.Write(big); err != nil {
+		if _, err := w.Write(large); err != nil {
 			t.Fatal(err)
 		}
 		if err := w.Close(nil); err != nil {
@@ -96,7 +106,7 @@ func TestAllocs(t *testing.T) {
 	}
 }
 
-var big = make([]byte, 64<<10)
+var large = make([]byte, 64<<10)
 
 func BenchmarkReadRequestHead(b *testing.B) {
 	c := NewConn(&loop{in: tenFields})
@@ -221,7 +231,7 @@ func cpu() time.Duration {
 }
 
 // BenchmarkProxy measures a request through the bare proxy over loopback; cpu-ns/op is the processor time of all three
-// parties, client and backend included, which run in this process. See cmd in the report of BenchmarkDirect to compare.
+// parties, client and backend included, which run in this process.
 func BenchmarkProxy(b *testing.B) { benchLoop(b, true) }
 
 // BenchmarkDirect is the same without the proxy: the difference to BenchmarkProxy is the proxy's own cost.

@@ -92,18 +92,17 @@ func cutField(s string, lim *Limits) (key, value string, used int, ok bool) {
 
 // mergedTooLong finds a field whose values, joined by ", ", are longer than limit.
 func mergedTooLong(t *table.Table, limit int) (key string, over bool) {
-	fields := t.Fields()
-	for i := range fields {
-		sum, dups := len(fields[i].Value), false
-		for j := i + 1; j < len(fields); j++ {
-			if table.EqualFold(fields[i].Key, fields[j].Key) {
-				sum += 2 + len(fields[j].Value)
-				dups = true
-			}
+	sums := make(map[string]int, t.Len()) // a map, as there may be very many fields
+	for _, f := range t.Fields() {
+		k := strings.ToLower(f.Key)
+		sum, dup := sums[k]
+		if dup {
+			sum += len(", ")
 		}
-		if dups && sum > limit {
-			return fields[i].Key, true
+		if sum += len(f.Value); dup && sum > limit {
+			return f.Key, true
 		}
+		sums[k] = sum
 	}
 	return "", false
 }
@@ -111,21 +110,31 @@ func mergedTooLong(t *table.Table, limit int) (key string, over bool) {
 // MergeDuplicates joins fields of one name with ", " into the first of them, as httpd does with a request's fields
 // before any module sees them. Call it when MaybeDuplicates is true; else there is nothing to merge.
 func MergeDuplicates(t *table.Table) {
-	fields := t.Fields()
-	for i := 0; i < len(fields); i++ {
-		var merged []byte
-		for j := i + 1; j < len(fields); j++ {
-			if table.EqualFold(fields[i].Key, fields[j].Key) {
-				if merged == nil {
-					merged = append(merged, fields[i].Value...)
-				}
-				merged = append(append(merged, ", "...), fields[j].Value...)
-			}
+	type merged struct {
+		key, value string
+		joined     []byte // value and those after it, once there are any
+	}
+	at := make(map[string]int, t.Len())
+	all := make([]merged, 0, t.Len())
+	for _, f := range t.Fields() {
+		k := strings.ToLower(f.Key)
+		i, dup := at[k]
+		if !dup {
+			at[k] = len(all)
+			all = append(all, merged{key: f.Key, value: f.Value})
+			continue
 		}
-		if merged != nil {
-			t.Set(fields[i].Key, string(merged))
-			fields = t.Fields()
+		if m := &all[i]; m.joined == nil {
+			m.joined = append(m.joined, m.value...)
 		}
+		all[i].joined = append(append(all[i].joined, ", "...), f.Value...)
+	}
+	t.Reset()
+	for _, m := range all {
+		if m.joined != nil {
+			m.value = string(m.joined)
+		}
+		t.Add(m.key, m.value)
 	}
 }
 

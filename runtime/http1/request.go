@@ -30,7 +30,7 @@ type RequestHead struct {
 	Path        string // the target without scheme and authority; "/" if that leaves nothing; "" for CONNECT
 
 	Fields          table.Table // in order, with duplicates, values trimmed
-	MaybeDuplicates bool        // false: no field name occurs twice (see MergeDuplicates)
+	MaybeDuplicates bool        // a field name occurs twice, see MergeDuplicates; in a head of over 128 fields: may occur
 
 	Host     string // the Host field as received
 	HasHost  bool
@@ -81,10 +81,9 @@ func (c *Conn) ReadRequestHead(h *RequestHead, lim *Limits) error {
 	if err := c.skipBlankLines(h, lim); err != nil {
 		return err
 	}
-	end := -1
-	if i := bytes.Index(c.rb[c.r:c.w], endOfHead); i >= 0 {
-		end = i + len(endOfHead) // nearly always: the head came in one piece
-	} else {
+	b := c.rb[c.r:c.w]
+	end := len(b)
+	if end > 4096 || !bytes.HasSuffix(b, endOfHead) { // nearly always: one head without a body, in one piece
 		var err error
 		if end, err = c.awaitHead(h, lim); err != nil {
 			return err
@@ -141,6 +140,9 @@ func (c *Conn) fillHead(got int, lim *Limits) error {
 // awaitHead reads until the head is complete and returns its length. It looks at each line as it comes, so that a
 // client that is wrong in its first line isn't waited for, and no line is looked at twice.
 func (c *Conn) awaitHead(h *RequestHead, lim *Limits) (int, error) {
+	if i := bytes.Index(c.rb[c.r:c.w], endOfHead); i >= 0 {
+		return i + len(endOfHead), nil
+	}
 	pos, seen, lines := 0, 0, 0 // of the line that is not complete yet: its start, and how far it was searched
 	for {
 		b := c.rb[c.r:c.w]
@@ -224,17 +226,23 @@ func (h *RequestHead) parse(head string, lim *Limits) (int, error) {
 		if fields++; lim.RequestFields > 0 && fields > lim.RequestFields {
 			return n, tooManyFields()
 		}
+		h.noteName(key, fields)
 		h.Fields.Add(key, value)
-		bit := uint64(1) << ((uint(key[0]|0x20) + 7*uint(len(key)) + 3*uint(key[len(key)-1]|0x20)) & 63)
-		if h.names&bit != 0 {
-			h.MaybeDuplicates = true
-		}
-		h.names |= bit
 		if err := h.note(key, value); err != nil {
 			return n, err
 		}
 	}
 	return n, nil
+}
+
+// noteName looks whether key occurs before. The filter says "no" for most names, so that few look-ups are made; in a head
+// with very many fields none are, lest they cost more than all the rest.
+func (h *RequestHead) noteName(key string, fields int) {
+	bit := uint64(1) << ((uint(key[0]|0x20) + 7*uint(len(key)) + 3*uint(key[len(key)-1]|0x20)) & 63)
+	if h.names&bit != 0 && !h.MaybeDuplicates {
+		h.MaybeDuplicates = fields > 128 || h.Fields.Has(key)
+	}
+	h.names |= bit
 }
 
 // note takes what the fields say about the message itself.

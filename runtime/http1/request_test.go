@@ -242,3 +242,37 @@ func TestReqTimeout(t *testing.T) {
 		t.Error("no limit has a deadline")
 	}
 }
+
+func TestMaybeDuplicates(t *testing.T) {
+	for head, want := range map[string]bool{
+		"":                           false,
+		"A: 1\r\nB: 2\r\nC: 3\r\n":   false,
+		"Ab: 1\r\nB: 2\r\naB: 3\r\n": true,
+		"Aab: 1\r\nAbb: 2\r\n":       false, // alike to the filter
+	} {
+		var h RequestHead
+		if err := connOf("GET / HTTP/1.1\r\nHost: a\r\n"+head+"\r\n", 0).ReadRequestHead(&h, &DefaultLimits); err != nil || h.MaybeDuplicates != want {
+			t.Errorf("%q: %v, %v", head, h.MaybeDuplicates, err)
+		}
+	}
+}
+
+// Very many fields of one or of different names must not cost more than in proportion to their number.
+func TestManyFields(t *testing.T) {
+	lim := DefaultLimits
+	lim.RequestFields = 0
+	in := "GET / HTTP/1.1\r\nHost: a\r\n" + strings.Repeat("A:\r\nB:\r\n", 100000) + "\r\n"
+	var h RequestHead
+	var p *ProtocolError
+	if err := connOf(in, 0).ReadRequestHead(&h, &lim); !errors.As(err, &p) || p.Code != "AH00560" {
+		t.Errorf("merged over LimitRequestFieldSize: %v", err)
+	}
+	lim.RequestFieldSize = 1 << 20
+	if err := connOf(in, 0).ReadRequestHead(&h, &lim); err != nil {
+		t.Fatal(err)
+	}
+	MergeDuplicates(&h.Fields)
+	if h.Fields.Len() != 3 || len(h.Fields.Get("A")) != 2*99999 {
+		t.Errorf("%d fields", h.Fields.Len())
+	}
+}

@@ -367,12 +367,12 @@ func TestConcurrent(t *testing.T) {
 func corpus(t *testing.T) string {
 	dir := os.Getenv("PINION_CORPUS")
 	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "corpus", "files")
+		dir = filepath.Join("..", "..", "..", "shared", "corpus")
 	}
 	if _, err := os.Stat(dir); err != nil {
 		t.Skipf("no corpus of configurations, set PINION_CORPUS: %v", err)
 	}
-	return dir
+	return filepath.Join(dir, "files")
 }
 
 // regexArg says at which argument a directive has its regex, from 1 on.

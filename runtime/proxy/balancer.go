@@ -21,6 +21,12 @@ type Balancer struct {
 	State   *BalancerState
 	// Method is what the balancer's module makes of LBMethod while compiling, in its PostServer.
 	Method any
+	// FlagR is what status=+R means to its members.
+	FlagR FlagR
+
+	flagR   runtime.Opt[FlagR] // of its <Proxy> section
+	base    *Balancer          // the main server's, whose members and so whose state it has; nil for none
+	dropped []*Worker          // a vhost's own members, for which the main server's stand in
 }
 
 // BalancerParams are a balancer's parameters. What was not given holds httpd's default; an Opt knows whether it was.
@@ -51,16 +57,33 @@ func (b *Balancer) FailsOn(status int) bool {
 }
 
 // Key names the balancer among all of a configuration, for keys of runtime.Adopt.
-func (b *Balancer) Key() string { return serverKey(b.Server) + " " + b.Name }
+func (b *Balancer) Key() string { return ConfOf(b.Server).key + " " + b.Name }
 
 // BalancerState is what of a balancer outlives a Graph. Safe for concurrent use.
 type BalancerState struct {
-	// Mu guards an election among the members: choosing and accounting in one step.
+	// Mu guards Elections and what they keep: electing a member and accounting for it are one step. It is held for well under a
+	// microsecond, by requests of this balancer alone.
 	Mu sync.Mutex
-	// Turn is for methods that keep a position.
-	Turn atomic.Int64
+	// Elections is what of the elections is kept between requests, by the balancer's module; nil before the first one. Guarded by Mu.
+	Elections Elections
+	// ByBusy says that the elections go by Busy of the members: each change of it is told to them.
+	ByBusy atomic.Bool
+	// Changes counts the changes of members' statuses, so that the elections see them.
+	Changes atomic.Uint64
 	// Nonce is the random nonce made at the balancer's first definition.
 	Nonce string
+
+	StickyHits   atomic.Int64 // requests that brought a route and went to its member
+	StickyMisses atomic.Int64 // requests to a sticky balancer without a route
+	RouteChanges atomic.Int64 // elections of another member than the request's route named
+}
+
+// Elections are how a balancer's module keeps the members' turns.
+type Elections interface {
+	// Settle writes LBStatus of every member's state. BalancerState.Mu is held.
+	Settle()
+	// BusyChanged is told that Busy of a member has changed, where ByBusy is set. BalancerState.Mu is held.
+	BusyChanged(w *WorkerState)
 }
 
 // Attempts is how many failovers a request may make: maxattempts=, else one less than there are members.

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
@@ -49,7 +50,14 @@ type ServerConf struct {
 	Persist       bool                // BalancerPersist; not inherited
 	FlagR         runtime.Opt[FlagR]
 
-	index mountIndex
+	index       []*mountIndex // of the main server, then of this one
+	workers     workerIndex
+	balancers   map[string]*Balancer
+	reverse     *Worker // the generic worker; in the main server only
+	own         int     // how many of Mounts are the main server's
+	healthNoted bool
+	runtimeDir  string // what sockets are relative to; in the main server only
+	key         string // names the server over reloads
 }
 
 // DirConf is mod_proxy's per-directory configuration. Immutable once compiled.
@@ -75,6 +83,71 @@ var (
 
 // Conf returns the server configuration of r, never nil.
 func Conf(r *runtime.Request) *ServerConf { return ConfOf(r.Server) }
+
+// mergeServer lays a vhost's configuration over the main server's (merge_proxy_config).
+func mergeServer(base, add *ServerConf) *ServerConf {
+	n := *add
+	n.Inherit, n.PassInherit = add.Inherit.Over(base.Inherit), add.PassInherit.Over(base.PassInherit)
+	n.Mounts = append(base.Mounts[:len(base.Mounts):len(base.Mounts)], add.Mounts...)
+	n.own = len(base.Mounts)
+	if n.Inherit.Or(true) || n.PassInherit.Or(true) {
+		n.Workers = append(base.Workers[:len(base.Workers):len(base.Workers)], add.Workers...)
+		n.Balancers = mergeBalancers(base.Balancers, add.Balancers)
+	}
+	n.Via, n.MaxForwards, n.Timeout = add.Via.Over(base.Via), add.MaxForwards.Over(base.MaxForwards), add.Timeout.Over(base.Timeout)
+	n.BadHeader, n.IOBuffer, n.RecvBuffer = add.BadHeader.Over(base.BadHeader), add.IOBuffer.Over(base.IOBuffer), add.RecvBuffer.Over(base.RecvBuffer)
+	n.SourceAddress, n.Status = add.SourceAddress.Over(base.SourceAddress), add.Status.Over(base.Status)
+	n.Growth, n.FlagR = add.Growth.Over(base.Growth), add.FlagR.Over(base.FlagR)
+	return &n
+}
+
+// mergeBalancers puts the balancers of the main server that the vhost doesn't define before the vhost's. One that both
+// define has the main server's members and the vhost's parameters, those not given there filled in (merge_balancers).
+func mergeBalancers(base, add []*Balancer) []*Balancer {
+	var all []*Balancer
+	own := append([]*Balancer(nil), add...)
+	for _, b := range base {
+		i := slices.IndexFunc(own, func(o *Balancer) bool { return o.Name == b.Name })
+		if i < 0 {
+			all = append(all, b)
+			continue
+		}
+		own[i] = own[i].over(b)
+	}
+	return append(all, own...)
+}
+
+// over is the vhost's balancer v where the main server has base.
+func (v *Balancer) over(base *Balancer) *Balancer {
+	n := *v
+	n.Members, n.Section = base.Members, base.Section
+	n.dropped, n.base = v.Members, base
+	if n.Sticky == "" {
+		n.Sticky, n.StickyPath = base.Sticky, base.StickyPath
+	}
+	if n.Timeout == 0 {
+		n.Timeout = base.Timeout
+	}
+	n.StickySep, n.MaxAttempts, n.Nonce = v.StickySep.Over(base.StickySep), v.MaxAttempts.Over(base.MaxAttempts), v.Nonce.Over(base.Nonce)
+	n.StickyForce, n.ScolonPathDel = v.StickyForce.Over(base.StickyForce), v.ScolonPathDel.Over(base.ScolonPathDel)
+	n.ForceRecovery, n.Growth = v.ForceRecovery.Over(base.ForceRecovery), v.Growth.Over(base.Growth)
+	n.FailOnTimeout = v.FailOnTimeout.Over(base.FailOnTimeout)
+	n.FailOnStatus = append(slices.Clip(v.FailOnStatus), base.FailOnStatus...)
+	return &n
+}
+
+func mergeDir(base, add *DirConf) *DirConf {
+	n := &DirConf{
+		PreserveHost: add.PreserveHost.Over(base.PreserveHost), AddHeaders: add.AddHeaders.Over(base.AddHeaders),
+		Continue100: add.Continue100.Over(base.Continue100), ErrorOverride: add.ErrorOverride.Over(base.ErrorOverride),
+		Interpolate: add.Interpolate.Over(base.Interpolate), alias: add.alias.Over(base.alias), flagR: add.flagR.Over(base.flagR),
+		OverrideCodes: append(slices.Clip(base.OverrideCodes), add.OverrideCodes...),
+		reverse:       append(slices.Clip(base.reverse), add.reverse...),
+		cookiePaths:   append(slices.Clip(base.cookiePaths), add.cookiePaths...),
+		cookieDomains: append(slices.Clip(base.cookieDomains), add.cookieDomains...),
+	}
+	return n
+}
 
 // ConfOf returns the configuration of s, never nil.
 func ConfOf(s *runtime.Server) *ServerConf {
@@ -108,12 +181,13 @@ func (d *DirConf) Overrides(status int) bool {
 	return false
 }
 
-// serverKey names a server over reloads: its name and first address; the file's order doesn't matter.
+// serverKey names a server over reloads: by its name and addresses, as the file's order may change. Of several with the same
+// name and addresses each further one gets a number.
 func serverKey(s *runtime.Server) string {
 	if s.Main {
 		return "main"
 	}
-	k := s.ServerName
+	k := lower(s.ServerName)
 	for _, a := range s.Addrs {
 		k += "," + a.IP.String() + ":" + strconv.Itoa(int(a.Port))
 	}

@@ -13,7 +13,8 @@ type Canonicalizer func(r *runtime.Request, url string) runtime.Result
 
 // Selector chooses members: mod_proxy's pre_request and post_request hooks, which mod_proxy_balancer fulfils.
 type Selector struct {
-	// PreRequest chooses a member of b and puts its scheme, host and path into *url. At a retry
+	// PreRequest chooses a member of b and sets *url to MemberURL of it. *url is the balancer's, its path not encoded, the
+	// query behind a "?". At a retry
 	// Of(r).Worker is the one that failed. Without a worker it answers 503, or what the client is to get.
 	PreRequest func(r *runtime.Request, b *Balancer, url *string) (*Worker, runtime.Result)
 	// PostRequest is told the end, once for the last worker that was tried (nil if none was found). r.Status is the answer's.
@@ -26,6 +27,7 @@ var (
 	schemeHandlers = map[string]SchemeHandler{}
 	canonicalizers = map[string]Canonicalizer{}
 	selector       Selector
+	checkTrans     func(r *runtime.Request, url string) bool
 )
 
 // HandleScheme registers the handler of a URL scheme, in lower case. Only while packages are initialized.
@@ -38,6 +40,10 @@ func HandleCanon(scheme string, h Canonicalizer) { canonicalizers[scheme] = h }
 // SetSelector registers the balancers' part. Only while packages are initialized.
 func SetSelector(s Selector) { selector = s }
 
+// CheckTrans registers mod_proxy's check_trans hook: it is asked whether a mount that matched is to take the request. Only
+// while packages are initialized.
+func CheckTrans(f func(r *runtime.Request, url string) bool) { checkTrans = f }
+
 // RequestState is what mod_proxy keeps of one request.
 type RequestState struct {
 	URL      string // that the scheme handler gets
@@ -45,9 +51,11 @@ type RequestState struct {
 	Balancer *Balancer
 	Attempts int    // failovers so far
 	Mount    *Mount // the ProxyPass that matched, nil for [P] and SetHandler
+	Socket   string // of unix:/path|… in the URL of [P] or SetHandler, "" for none
 
 	reverse, cookiePaths, cookieDomains []reverseMap // interpolated, where ProxyPassInterpolateEnv is on
 	interpolated                        bool
+	holds
 }
 
 // Of returns what mod_proxy keeps of r, made at the first call.

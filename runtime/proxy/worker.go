@@ -100,12 +100,13 @@ type Worker struct {
 	// the module's PostServer, and adopted under a key made of Key.
 	Transport any
 
-	reuseOff bool // what DisableReuse is where it is not given
+	reuseOff bool         // what DisableReuse is where it is not given
+	readR    parser.Place // of the R in status=, for the note on its meaning
 }
 
 // Key names the worker among all of a configuration: server, balancer, URL. For keys of runtime.Adopt.
 func (w *Worker) Key() string {
-	k := serverKey(w.Server)
+	k := ConfOf(w.Server).key
 	if w.Balancer != nil {
 		k += " " + w.Balancer.Name
 	}
@@ -149,14 +150,14 @@ func (w *Worker) Fail(now time.Time) bool {
 		return false
 	}
 	w.State.ErrorTime.Store(now.UnixNano())
-	w.State.set(InError)
+	w.set(InError)
 	return true
 }
 
 // ForceError puts the worker in error as of now, whatever its flags (failonstatus does).
 func (w *Worker) ForceError(now time.Time) {
 	w.State.ErrorTime.Store(now.UnixNano())
-	w.State.set(InError)
+	w.set(InError)
 }
 
 // Retry takes the worker out of error when its retry time is over, or when it ignores errors (ap_proxy_retry_worker).
@@ -171,7 +172,7 @@ func (w *Worker) Retry(now time.Time) bool {
 	}
 	if s.Has(IgnoreErrors) || now.UnixNano() > w.State.ErrorTime.Load()+int64(w.Params.Retry) {
 		w.State.Retries.Add(1)
-		w.State.clear(InError)
+		w.clear(InError)
 		return true
 	}
 	return false
@@ -180,15 +181,15 @@ func (w *Worker) Retry(now time.Time) bool {
 // Recover takes the worker out of error whatever its retry time (forcerecovery).
 func (w *Worker) Recover() {
 	w.State.Retries.Add(1)
-	w.State.clear(InError)
+	w.clear(InError)
 }
 
 // SetHCFail notes the outcome of a health check.
 func (w *Worker) SetHCFail(failed bool) {
 	if failed {
-		w.State.set(HCFail)
+		w.set(HCFail)
 	} else {
-		w.State.clear(HCFail)
+		w.clear(HCFail)
 	}
 }
 
@@ -197,9 +198,9 @@ func (w *Worker) SetHCFail(failed bool) {
 func (w *Worker) Operate(bits Status, on bool) {
 	if t := bits & transient; t != 0 {
 		if on {
-			w.State.set(t)
+			w.set(t)
 		} else {
-			w.State.clear(t)
+			w.clear(t)
 		}
 		bits &^= transient
 	}
@@ -216,6 +217,7 @@ func (w *Worker) Operate(bits Status, on bool) {
 		}
 		next.base = w.Params.Status
 		if w.State.op.CompareAndSwap(old, next) {
+			w.changed()
 			return
 		}
 	}
@@ -246,10 +248,12 @@ type WorkerState struct {
 	ErrorTime   atomic.Int64 // Unix time in nanoseconds of the last error; 0: none
 	Retries     atomic.Int64
 	Elected     atomic.Int64
-	LBStatus    atomic.Int64
+	LBStatus    atomic.Int64 // as of the last time the balancer's elections were asked for it, see BalancerState.Elections
 	Transferred atomic.Int64 // bytes sent to the backend
 	Read        atomic.Int64 // bytes read from the backend
 	Busy        atomic.Int64
+	// Turn is the place of the member in BalancerState.Elections, for them to find it by. Guarded by BalancerState.Mu.
+	Turn int32
 
 	run atomic.Uint32 // the transient bits
 	op  atomic.Pointer[operated]
@@ -258,5 +262,21 @@ type WorkerState struct {
 // operated is what an operator set: bits under mask, at a time when the file said base.
 type operated struct{ mask, bits, base Status }
 
-func (s *WorkerState) set(bits Status)   { s.run.Or(uint32(bits)) }
-func (s *WorkerState) clear(bits Status) { s.run.And(^uint32(bits)) }
+func (w *Worker) set(bits Status) {
+	if old := w.State.run.Or(uint32(bits)); old&uint32(bits) != uint32(bits) {
+		w.changed()
+	}
+}
+
+func (w *Worker) clear(bits Status) {
+	if old := w.State.run.And(^uint32(bits)); old&uint32(bits) != 0 {
+		w.changed()
+	}
+}
+
+// changed tells the balancer's elections that a status is another one now.
+func (w *Worker) changed() {
+	if w.Balancer != nil && w.Balancer.State != nil {
+		w.Balancer.State.Changes.Add(1)
+	}
+}

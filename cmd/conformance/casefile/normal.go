@@ -43,9 +43,11 @@ var (
 	product     = regexp.MustCompile(`Apache/[\d.]+(?: \(\w+\))?(?: [A-Za-z_]+/[\w.+-]+)*|pinion/[\w.+-]+`)
 	serverField = regexp.MustCompile(`^(  > Server: )(?:Apache|pinion)\b.*$`)
 	date        = regexp.MustCompile(`[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT`)
-	// boundary is what parts the ranges of one answer.
-	boundary = regexp.MustCompile(`multipart/byteranges; boundary=([0-9a-f]{16})\b`)
-	clf      = regexp.MustCompile(`\[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\]`)
+	// boundary is what parts the ranges of one answer. httpd prints a random
+	// number, whose length varies, and the answer's with it.
+	boundary        = regexp.MustCompile(`multipart/byteranges; boundary=(\w{8,70})`)
+	multipartLength = regexp.MustCompile(`(?m)^(  > Content-Length: )\d+((?:\n  > .*)*\n  > Content-Type: multipart/byteranges)`)
+	clf             = regexp.MustCompile(`\[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\]`)
 )
 
 func (n *normaliser) line(s string) string {
@@ -63,6 +65,7 @@ func (n *normaliser) line(s string) string {
 }
 
 func (n *normaliser) transcript(s string) string {
+	s = multipartLength.ReplaceAllString(s, "$1$${LENGTH}$2")
 	for _, m := range boundary.FindAllStringSubmatch(s, -1) {
 		s = strings.ReplaceAll(s, m[1], "${BOUNDARY}")
 	}

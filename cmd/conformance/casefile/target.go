@@ -2,6 +2,7 @@ package casefile
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -26,10 +27,11 @@ type Target struct {
 
 // Paths of Debian's apache2 package.
 const (
-	httpdBinary   = "/usr/sbin/apache2"
-	httpdModules  = "/usr/lib/apache2/modules"
-	httpdUser     = "www-data"
-	serverTimeout = 30 * time.Second // for its start and its end
+	httpdBinary    = "/usr/sbin/apache2"
+	httpdModules   = "/usr/lib/apache2/modules"
+	httpdUser      = "www-data"
+	serverTimeout  = 30 * time.Second // for its start and its end
+	lenientTimeout = 5 * time.Second  // for the end of httpd
 )
 
 // Httpd is the httpd of Debian, the source of the recorded answers.
@@ -50,108 +52,6 @@ func ParseTarget(s string) (Target, error) {
 	return t, nil
 }
 
-// standardModules are loaded for every case; the section modules adds others
-// and takes away those that it names with a minus.
-var standardModules = []string{
-	"mpm_event", "authz_core", "authz_host", "slotmem_shm", "socache_shmcb", "filter", "mime", "dir",
-	"alias", "env", "setenvif", "headers", "rewrite", "reqtimeout", "status", "ssl", "http2",
-	"proxy", "proxy_http", "proxy_wstunnel", "proxy_balancer", "lbmethod_byrequests", "lbmethod_bytraffic", "lbmethod_bybusyness",
-}
-
-// prelude is what stands before each case's own configuration.
-func prelude(c *Case, root bool) string {
-	modules := append([]string{}, standardModules...)
-	for _, word := range strings.Fields(c.section(sectionModules)) {
-		if name, ok := strings.CutPrefix(word, "-"); ok {
-			kept := modules[:0]
-			for _, m := range modules {
-				if m != name {
-					kept = append(kept, m)
-				}
-			}
-			modules = kept
-			continue
-		}
-		modules = append(modules, word)
-	}
-	var b strings.Builder
-	for _, m := range modules {
-		file := m
-		fmt.Fprintf(&b, "LoadModule %s_module %s/mod_%s.so\n", m, httpdModules, file)
-	}
-	if root {
-		fmt.Fprintf(&b, "User %s\nGroup %s\n", httpdUser, httpdUser)
-	}
-	b.WriteString(`ServerRoot "${DIR}"
-DefaultRuntimeDir "${DIR}/run"
-PidFile "${DIR}/run/httpd.pid"
-ErrorLog "${DIR}/logs/error_log"
-ServerName example.test
-DocumentRoot "${DIR}/htdocs"
-TypesConfig "${DIR}/mime.types"
-StartServers 1
-ServerLimit 1
-ThreadsPerChild 16
-MaxRequestWorkers 16
-Listen 127.0.0.1:${PORT}
-`)
-	if c.usesSecondPort() {
-		b.WriteString("Listen 127.0.0.1:${PORT2}\n")
-	}
-	return b.String()
-}
-
-// usesSecondPort tells whether the case speaks of a second front port.
-func (c *Case) usesSecondPort() bool {
-	return strings.Contains(c.section(sectionConfig), "${PORT2}") || strings.Contains(c.section(sectionRequests), "PORT2")
-}
-
-const defaultTypes = "text/html html htm\ntext/plain txt\ntext/css css\nimage/png png\napplication/json json\napplication/javascript js\n"
-
-// fileTime is the modification time of all files of a case, so that
-// Last-Modified and ETag are the same in each run.
-var fileTime = time.Date(2020, time.January, 2, 3, 4, 5, 0, time.UTC)
-
-// A stage is the folder in which a server runs a case.
-type stage struct {
-	dir  string
-	conf string
-}
-
-// newStage writes the case's files below a new folder.
-func newStage(c *Case, expand func(string) string, dir string) (*stage, error) {
-	s := &stage{dir: dir, conf: filepath.Join(dir, "httpd.conf")}
-	for _, d := range []string{"htdocs", "logs", "run"} {
-		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
-			return nil, err
-		}
-	}
-	files := c.files()
-	if !c.has("mime.types") {
-		files = append(files, Section{"mime.types", defaultTypes})
-	}
-	for _, f := range files {
-		path := filepath.Join(dir, f.Name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return nil, err
-		}
-		if err := os.WriteFile(path, []byte(expand(f.Data)), 0o644); err != nil {
-			return nil, err
-		}
-	}
-	text := prelude(c, os.Geteuid() == 0) + "\n" + c.section(sectionConfig)
-	if err := os.WriteFile(s.conf, []byte(expand(text)), 0o644); err != nil {
-		return nil, err
-	}
-	// The folders' times too: a listing shows them.
-	return s, filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		return os.Chtimes(path, fileTime, fileTime)
-	})
-}
-
 // A server is a running target.
 type server struct {
 	cmd    *exec.Cmd
@@ -161,15 +61,17 @@ type server struct {
 }
 
 // startServer starts the target and waits until it listens on all addresses.
-func (t Target) startServer(s *stage, environment []string, addresses []string) (*server, error) {
+func (t Target) startServer(ctx context.Context, s *stage, environment []string, addresses []string) (*server, error) {
 	args := make([]string, len(t.Command))
 	for i, a := range t.Command {
 		args[i] = strings.ReplaceAll(a, "{conf}", s.conf)
 	}
-	v := &server{cmd: exec.Command(args[0], args[1:]...), output: &bytes.Buffer{}, ended: make(chan struct{})}
+	v := &server{cmd: exec.CommandContext(ctx, args[0], args[1:]...), output: &bytes.Buffer{}, ended: make(chan struct{})}
 	v.cmd.Stdout, v.cmd.Stderr = v.output, v.output
 	v.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "TZ=UTC", "LANG=C"}, environment...)
-	v.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	v.cmd.Cancel = func() error { return v.cmd.Process.Signal(syscall.SIGTERM) }
+	// A server should not outlive a runner that is killed.
+	v.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	if err := v.cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -209,15 +111,22 @@ func (v *server) await(address string) error {
 }
 
 // stop ends the server and waits for its end. A lenient stop takes any way to
-// end: httpd's event MPM, when it runs as one process, now and then crashes
-// while it shuts down.
+// end: httpd's event MPM, when it runs as one process, now and then crashes or
+// hangs while it shuts down.
 func (v *server) stop(lenient bool) error {
+	patient := serverTimeout
+	if lenient {
+		patient = lenientTimeout
+	}
 	v.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-v.ended:
-	case <-time.After(serverTimeout):
+	case <-time.After(patient):
 		v.cmd.Process.Kill()
 		<-v.ended
+		if lenient {
+			return nil
+		}
 		return fmt.Errorf("didn't end in %v after SIGTERM", serverTimeout)
 	}
 	var exit *exec.ExitError

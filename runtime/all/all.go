@@ -1,0 +1,42 @@
+// Package all lists the modules of pinion. It is what cmd and reload hand to the parser and to runtime.Compile.
+package all
+
+import (
+	"slices"
+
+	"pinion/runtime"
+	"pinion/runtime/accesslog"
+	"pinion/runtime/authz"
+	"pinion/runtime/balancer"
+	"pinion/runtime/core"
+	"pinion/runtime/directives"
+	"pinion/runtime/env"
+	"pinion/runtime/errorlog"
+	"pinion/runtime/headers"
+	"pinion/runtime/http2"
+	"pinion/runtime/proxy"
+	"pinion/runtime/proxyhttp"
+	"pinion/runtime/rewrite"
+	"pinion/runtime/setenvif"
+	"pinion/runtime/tls"
+)
+
+// Modules returns every module in httpd's order: where hooks of one phase have the same order, the list decides. Debian's
+// httpd has core, so, http, log_config, version and unixd built in, and loads the others by name; a few say themselves
+// whom they run before or after, which their Order expresses here. The caller must not change the list.
+func Modules() []*runtime.Module { return modules }
+
+var modules = list()
+
+func list() []*runtime.Module {
+	all := slices.Concat(
+		core.Modules(),
+		[]*runtime.Module{errorlog.Module, accesslog.Module, accesslog.LogIO},
+		authz.Modules(),
+		[]*runtime.Module{env.Module, headers.Module},
+		[]*runtime.Module{proxy.Module, proxy.Pinion, proxyhttp.Module, proxyhttp.WSTunnel},
+		[]*runtime.Module{balancer.Module, balancer.ByRequests, balancer.ByTraffic, balancer.ByBusyness},
+		[]*runtime.Module{rewrite.Module, setenvif.Module, tls.Module, http2.Module},
+	)
+	return append(all, directives.Rest(all))
+}

@@ -1,0 +1,166 @@
+// Package balancer is mod_proxy_balancer with mod_lbmethod_byrequests, _bytraffic and _bybusyness: which member of a balancer
+// a request goes to, by its session or by whose turn it is.
+package balancer
+
+import (
+	"time"
+
+	"pinion/runtime"
+	"pinion/runtime/proxy"
+)
+
+// Module is mod_proxy_balancer. Its parameters are read by mod_proxy, as in httpd.
+var Module = runtime.Define(runtime.Module{Name: "proxy_balancer_module", File: "mod_proxy_balancer.c",
+	PostServer: postServer, PostConfig: check})
+
+// The modules of the methods. They have no directives.
+var (
+	ByRequests = runtime.Define(runtime.Module{Name: "lbmethod_byrequests_module", File: "mod_lbmethod_byrequests.c"})
+	ByTraffic  = runtime.Define(runtime.Module{Name: "lbmethod_bytraffic_module", File: "mod_lbmethod_bytraffic.c"})
+	ByBusyness = runtime.Define(runtime.Module{Name: "lbmethod_bybusyness_module", File: "mod_lbmethod_bybusyness.c"})
+)
+
+func init() {
+	proxy.SetSelector(proxy.Selector{PreRequest: preRequest, PostRequest: postRequest, Methods: methods})
+}
+
+func postServer(c *runtime.Compiler, s *runtime.Server) {
+	for _, b := range proxy.ConfOf(s).Balancers {
+		if b.Method == nil && b.State != nil {
+			b.Method = newMethod(b)
+		}
+	}
+}
+
+// preRequest is proxy_balancer_pre_request.
+func preRequest(r *runtime.Request, b *proxy.Balancer, url *string) (*proxy.Worker, runtime.Result) {
+	m := b.Method.(*lbmethod)
+	s := sessionOf(r, b, *url)
+	w, denied := m.elect(r, &s)
+	if denied {
+		r.Logf(Module, runtime.LogErr, "AH01167", "%s: All workers are in error state for route (%s)", b.Name, s.route)
+		return nil, 503
+	}
+	if w == nil {
+		if w = m.wait(r); w == nil {
+			if len(b.Members) > 0 {
+				r.Logf(Module, runtime.LogErr, "AH01170", "%s: All workers are in error state", b.Name)
+			} else {
+				r.Logf(Module, runtime.LogErr, "AH01171", "%s: No workers in balancer", b.Name)
+			}
+			return nil, 503
+		}
+		if b.Sticky != "" {
+			r.Env.Set("BALANCER_ROUTE_CHANGED", "1")
+		}
+	}
+	state := proxy.Of(r)
+	state.Hold(r, w)
+	count(b, w, &s, state.Attempts)
+	r.Env.Set("BALANCER_NAME", b.Name)
+	r.Env.Set("BALANCER_WORKER_NAME", w.Name)
+	r.Env.Set("BALANCER_WORKER_ROUTE", w.Route)
+	var res runtime.Result
+	*url, res = proxy.MemberURL(r, w, *url)
+	if s.routed {
+		r.Notes.Set("session-sticky", s.name)
+		r.Notes.Set("session-route", s.route)
+		r.Env.Set("BALANCER_SESSION_STICKY", s.name)
+		r.Env.Set("BALANCER_SESSION_ROUTE", s.route)
+	}
+	if r.LogOn(Module, runtime.LogDebug) {
+		r.Logf(Module, runtime.LogDebug, "AH01172", "%s: worker (%s) rewritten to %s", b.Name, w.Name, *url)
+	}
+	return w, res
+}
+
+// elect chooses a member by the session's route, else by the method. denied tells that the session's member is not usable and no
+// other may take its place (nofailover).
+func (m *lbmethod) elect(r *runtime.Request, s *session) (w *proxy.Worker, denied bool) {
+	l := m.lock()
+	defer m.unlock()
+	if len(l.sick) > 0 {
+		m.forceRecovery(r)
+	}
+	s.log(r)
+	if s.route != "" {
+		if i := m.byRoute(r, s.route, 1); i >= 0 {
+			if w := m.b.Members[i]; w.Route != s.route {
+				r.Env.Set("BALANCER_ROUTE_CHANGED", "1")
+				r.Logf(Module, runtime.LogDebug, "AH01162", "Route changed from %s to %s", s.route, w.Route)
+			}
+			l.bySession(i)
+			return m.elected(i), false
+		}
+		if m.b.StickyForce.Or(false) && m.routes[s.route] != nil {
+			return nil, true
+		}
+	}
+	if i := m.byMethod(r); i >= 0 {
+		w = m.elected(i)
+		if m.b.Sticky != "" {
+			r.Env.Set("BALANCER_ROUTE_CHANGED", "1")
+		}
+	}
+	return w, false
+}
+
+// sleep is replaced by tests.
+var sleep = time.Sleep
+
+// wait tries again and again, for as long as the balancer's timeout= says, until a member is usable; nil for none.
+func (m *lbmethod) wait(r *runtime.Request) *proxy.Worker {
+	step := m.b.Timeout / 100
+	for waited := time.Duration(0); waited < m.b.Timeout; waited += step {
+		sleep(step)
+		if w := m.again(r); w != nil {
+			return w
+		}
+	}
+	return nil
+}
+
+func (m *lbmethod) again(r *runtime.Request) *proxy.Worker {
+	m.lock()
+	defer m.unlock()
+	if i := m.byMethod(r); i >= 0 {
+		return m.elected(i)
+	}
+	return nil
+}
+
+// count keeps the figures of stickiness.
+func count(b *proxy.Balancer, w *proxy.Worker, s *session, attempt int) {
+	switch {
+	case b.Sticky == "":
+	case s.route == "":
+		if attempt == 0 {
+			b.State.StickyMisses.Add(1)
+		}
+	case s.route == w.Route:
+		if attempt == 0 {
+			b.State.StickyHits.Add(1)
+		}
+	default:
+		b.State.RouteChanges.Add(1)
+	}
+}
+
+// postRequest is proxy_balancer_post_request.
+func postRequest(r *runtime.Request, b *proxy.Balancer, w *proxy.Worker) {
+	if w != nil && !w.Status().Has(proxy.IgnoreErrors) {
+		if b.FailsOn(r.Status) {
+			r.Logf(Module, runtime.LogErr, "AH01174", "%s: Forcing worker (%s) into error state due to status code %d matching 'failonstatus' balancer parameter",
+				b.Name, w.DisplayName(), r.Status)
+			w.ForceError(time.Now())
+		}
+		if b.FailOnTimeout.Or(false) && r.Notes.Has("proxy_timedout") {
+			r.Logf(Module, runtime.LogErr, "AH02460", "%s: Forcing worker (%s) into error state due to timeout and 'failontimeout' parameter being set",
+				b.Name, w.DisplayName())
+			w.ForceError(time.Now())
+		}
+	}
+	if r.LogOn(Module, runtime.LogDebug) {
+		r.Logf(Module, runtime.LogDebug, "AH01176", "proxy_balancer_post_request for (%s)", b.Name)
+	}
+}

@@ -1,0 +1,5 @@
+package balancer
+
+import "pinion/runtime"
+
+func check(c *runtime.Compiler) {}

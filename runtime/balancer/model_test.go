@@ -1,0 +1,373 @@
+package balancer
+
+import (
+	"fmt"
+	"math/rand"
+	"testing"
+
+	"pinion/runtime"
+	"pinion/runtime/proxy"
+)
+
+// modelMember and model are the elections as httpd holds them: every election goes through all members. They know nothing of
+// the ledger; TestModel holds the ledger against them.
+type modelMember struct {
+	factor, lbstatus    int64
+	lbset               int
+	route, redirect     string
+	usable, inError     bool // usable: but for inError
+	retryDue            bool
+	stopped             bool
+	drain, spare        bool
+	standby, routeOnly  bool
+	busy, elected       int64
+	transferred, readIn int64
+}
+
+type model struct {
+	method        string
+	members       []*modelMember
+	forceRecovery bool
+	noFailover    bool
+}
+
+func (m *modelMember) ok() bool { return m.usable && !m.inError }
+
+func (m *modelMember) retry() {
+	if m.inError && !m.stopped && m.retryDue {
+		m.inError = false
+	}
+}
+
+func (x *model) recoverAll() {
+	for _, m := range x.members {
+		if !m.inError {
+			return
+		}
+		if m.retry(); !m.inError {
+			return
+		}
+	}
+	if x.forceRecovery {
+		for _, m := range x.members {
+			m.inError = false
+		}
+	}
+}
+
+func (x *model) findRoute(route string, depth int) *modelMember {
+	ok := func(m *modelMember) bool { return m.ok() && (depth == 1 || !m.routeOnly) }
+	for pass := 0; pass < 2; pass++ {
+		for _, m := range x.members {
+			if m.standby != (pass == 1) || m.route == "" || m.route != route {
+				continue
+			}
+			if ok(m) {
+				return m
+			}
+			if m.retry(); ok(m) {
+				return m
+			}
+			if m.redirect != "" && depth < len(x.members) {
+				if to := x.findRoute(m.redirect, depth+1); to != nil {
+					return to
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// isBest is the method's question: is m better than the best so far?
+func (x *model) isBest(m, best *modelMember, total *int64, least *int64) bool {
+	switch x.method {
+	case "bytraffic":
+		traffic := m.transferred/m.factor + m.readIn/m.factor
+		if best == nil || traffic < *least {
+			*least = traffic
+			return true
+		}
+		return false
+	case "bybusyness":
+		m.lbstatus += m.factor
+		*total += m.factor
+		return best == nil || m.busy < best.busy || m.busy == best.busy && m.lbstatus > best.lbstatus
+	}
+	m.lbstatus += m.factor
+	*total += m.factor
+	return best == nil || m.lbstatus > best.lbstatus
+}
+
+func (x *model) findBest() *modelMember {
+	var best *modelMember
+	var total, least int64
+	for set := 0; set <= 99 && best == nil; set++ {
+		unusable := 0
+		var spares, standbys []*modelMember
+		for _, m := range x.members {
+			if m.lbset != set {
+				continue
+			}
+			if m.drain {
+				if !m.spare && !m.standby {
+					unusable++
+				}
+				continue
+			}
+			if !m.ok() {
+				m.retry()
+			}
+			ok := m.ok() && !m.routeOnly
+			switch {
+			case m.spare:
+				if ok {
+					spares = append(spares, m)
+				}
+			case m.standby:
+				if ok {
+					standbys = append(standbys, m)
+				}
+			case ok:
+				if x.isBest(m, best, &total, &least) {
+					best = m
+				}
+			default:
+				unusable++
+			}
+		}
+		for i, m := range spares {
+			if i < unusable && x.isBest(m, best, &total, &least) {
+				best = m
+			}
+		}
+		if best == nil {
+			for _, m := range standbys {
+				if x.isBest(m, best, &total, &least) {
+					best = m
+				}
+			}
+		}
+	}
+	if best != nil {
+		best.lbstatus -= total
+	}
+	return best
+}
+
+func (x *model) elect(route string) (m *modelMember, denied bool) {
+	x.recoverAll()
+	if route != "" {
+		if m = x.findRoute(route, 1); m != nil {
+			var total int64
+			for _, o := range x.members {
+				if o.ok() {
+					o.lbstatus += o.factor
+					total += o.factor
+				}
+			}
+			m.lbstatus -= total
+		} else if x.noFailover {
+			for _, o := range x.members {
+				if o.route == route {
+					return nil, true
+				}
+			}
+		}
+	}
+	if m == nil {
+		m = x.findBest()
+	}
+	if m != nil {
+		m.elected++
+		m.busy++
+	}
+	return m, false
+}
+
+// newRequest is a request for elections that need no graph.
+func newRequest() *runtime.Request {
+	dir := &runtime.DirConfig{}
+	return &runtime.Request{Server: &runtime.Server{Dir: dir, Errors: runtime.StderrLog}, Dir: dir}
+}
+
+func newWorker(b *proxy.Balancer, p proxy.Params) *proxy.Worker {
+	w := &proxy.Worker{Name: fmt.Sprintf("http://b%d", len(b.Members)), Scheme: "http", Hostname: "b", Port: 80, Params: p, Balancer: b,
+		State: &proxy.WorkerState{}}
+	b.Members = append(b.Members, w)
+	return w
+}
+
+// rig is a balancer and its model side by side.
+type rig struct {
+	rnd  *rand.Rand
+	b    *proxy.Balancer
+	m    *lbmethod
+	x    *model
+	r    *runtime.Request
+	open []int // members busy with a request
+}
+
+func newRig(seed int64, method string) *rig {
+	g := &rig{rnd: rand.New(rand.NewSource(seed)), r: newRequest()}
+	g.b = &proxy.Balancer{Name: "balancer://x", State: &proxy.BalancerState{}}
+	g.b.LBMethod = runtime.Some(method)
+	g.x = &model{method: method, forceRecovery: g.rnd.Intn(2) == 0, noFailover: g.rnd.Intn(3) == 0}
+	g.b.ForceRecovery, g.b.StickyForce = runtime.Some(g.x.forceRecovery), runtime.Some(g.x.noFailover)
+	routes := []string{"", "a", "b", "c", "d"}
+	plain := g.rnd.Intn(3) == 0
+	for n := 1 + g.rnd.Intn(8); n > 0; n-- {
+		o := &modelMember{factor: 100, usable: true}
+		p := proxy.Params{LBFactor: 100}
+		if g.rnd.Intn(2) == 0 {
+			o.factor = int64(100 + 50*g.rnd.Intn(6))
+			p.LBFactor = int(o.factor)
+		}
+		if !plain {
+			p.LBSet = g.rnd.Intn(3)
+			o.route, o.redirect = routes[g.rnd.Intn(5)], routes[g.rnd.Intn(5)]
+			p.Route, p.Redirect = o.route, o.redirect
+		}
+		w := newWorker(g.b, p)
+		o.lbset = p.LBSet
+		if g.rnd.Intn(2) == 0 {
+			w.FlagR = proxy.HotSpareR
+		}
+		g.x.members = append(g.x.members, o)
+		if !plain {
+			for range g.rnd.Intn(3) {
+				g.operate(len(g.x.members)-1, true)
+			}
+		}
+	}
+	g.m = newMethod(g.b)
+	return g
+}
+
+// operate changes one flag of a member as an operator would.
+func (g *rig) operate(i int, on bool) {
+	o, w := g.x.members[i], g.b.Members[i]
+	switch g.rnd.Intn(6) {
+	case 0:
+		w.Operate(proxy.Drain, on)
+		o.drain = on
+	case 1:
+		w.Operate(proxy.HotSpare, on)
+		o.spare = on && w.FlagR == proxy.HotSpareR
+		o.routeOnly = on && w.FlagR == proxy.RouteOnly
+	case 2:
+		w.Operate(proxy.HotStandby, on)
+		o.standby = on
+	case 3:
+		w.Operate(proxy.Disabled, on)
+	case 4:
+		w.Operate(proxy.Stopped, on)
+		o.stopped = on
+	case 5:
+		w.SetHCFail(on)
+	}
+	o.usable = !w.Status().Has(proxy.Disabled | proxy.Stopped | proxy.HCFail)
+}
+
+// step does something to both; it says what.
+func (g *rig) step(t *testing.T) string {
+	i := g.rnd.Intn(len(g.x.members))
+	o, w := g.x.members[i], g.b.Members[i]
+	switch k := g.rnd.Intn(20); {
+	case k == 0:
+		g.operate(i, g.rnd.Intn(2) == 0)
+		return fmt.Sprint("operate ", i)
+	case k == 1:
+		w.ForceError(g.r.Time)
+		w.State.ErrorTime.Store(1 << 62) // not due
+		o.inError, o.retryDue = true, false
+		return fmt.Sprint("fail ", i)
+	case k == 2:
+		w.State.ErrorTime.Store(0)
+		o.retryDue = true
+		return fmt.Sprint("due ", i)
+	case k == 3:
+		n := g.rnd.Int63n(3000)
+		w.State.Transferred.Add(n)
+		w.State.Read.Add(2 * n)
+		o.transferred += n
+		o.readIn += 2 * n
+		return fmt.Sprint("traffic ", i, n)
+	case k < 7 && len(g.open) > 0:
+		at := g.rnd.Intn(len(g.open))
+		i := g.open[at]
+		g.open = append(g.open[:at], g.open[at+1:]...)
+		var s proxy.RequestState
+		s.Hold(g.r, g.b.Members[i])
+		s.Detach()()
+		g.x.members[i].busy--
+		return fmt.Sprint("end ", i)
+	case k == 7:
+		// A reload: the same members in another Graph.
+		g.m = newMethod(g.b)
+		return "reload"
+	}
+	return g.elect(t)
+}
+
+func (g *rig) elect(t *testing.T) string {
+	route := []string{"", "", "", "a", "b", "c", "e"}[g.rnd.Intn(7)]
+	want, wantDenied := g.x.elect(route)
+	got, denied := g.m.elect(g.r, &session{route: route, routed: route != ""})
+	at := -1
+	for i, w := range g.b.Members {
+		if w == got {
+			at = i
+			g.open = append(g.open, i)
+		}
+	}
+	wantAt := -1
+	for i, o := range g.x.members {
+		if o == want {
+			wantAt = i
+		}
+	}
+	if at != wantAt || denied != wantDenied {
+		t.Fatalf("route %q: elected %d (denied %v), the model elects %d (denied %v)", route, at, denied, wantAt, wantDenied)
+	}
+	return fmt.Sprintf("elect %q: %d", route, at)
+}
+
+func (g *rig) compare(t *testing.T, did string) {
+	g.b.State.Mu.Lock()
+	defer g.b.State.Mu.Unlock()
+	if g.b.State.Elections == nil {
+		return
+	}
+	g.b.State.Elections.Settle()
+	for i, o := range g.x.members {
+		w := g.b.Members[i]
+		if w.State.LBStatus.Load() != o.lbstatus || w.State.Busy.Load() != o.busy || w.State.Elected.Load() != o.elected ||
+			w.Status().Has(proxy.InError) != o.inError {
+			t.Fatalf("after %s: member %d has lbstatus %d, busy %d, elected %d, status %v; the model %+v", did, i,
+				w.State.LBStatus.Load(), w.State.Busy.Load(), w.State.Elected.Load(), w.Status(), *o)
+		}
+	}
+}
+
+// TestModel drives balancers of every kind and their models through the same random events: whom they elect and what
+// they count must be the same after each.
+func TestModel(t *testing.T) {
+	seeds := 3000
+	if testing.Short() {
+		seeds = 300
+	}
+	for _, method := range methods {
+		t.Run(method, func(t *testing.T) {
+			for seed := range int64(seeds) {
+				g := newRig(seed, method)
+				for range 100 {
+					did := g.step(t)
+					if t.Failed() {
+						t.Logf("seed %d", seed)
+					}
+					g.compare(t, fmt.Sprintf("seed %d: %s", seed, did))
+				}
+			}
+		})
+	}
+}

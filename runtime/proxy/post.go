@@ -1,0 +1,191 @@
+package proxy
+
+import (
+	"crypto/rand"
+	"fmt"
+	"path/filepath"
+	"strconv"
+
+	"pinion/parser"
+	"pinion/runtime"
+)
+
+// postServer completes every server's configuration when it is called for the main server, so that it is complete when the modules of
+// schemes and balancers look at it in their own PostServer.
+func postServer(c *runtime.Compiler, s *runtime.Server) {
+	if !s.Main {
+		return
+	}
+	main := runtime.OwnServerConf[ServerConf](s, Module)
+	main.runtimeDir = runtimeDir(c)
+	keys := map[string]int{}
+	done := map[*ServerConf]bool{}
+	for _, v := range c.Graph.Servers {
+		conf := runtime.ServerConf[ServerConf](v, Module)
+		if conf == nil || done[conf] {
+			continue
+		}
+		done[conf] = true
+		conf.key = serverKey(v)
+		if keys[conf.key]++; keys[conf.key] > 1 {
+			conf.key += "#" + strconv.Itoa(keys[conf.key])
+		}
+		conf.complete(c, v, main)
+	}
+	w := &Worker{Name: "proxy:reverse", Scheme: "*", Hostname: "*", Params: defaultParams(), Server: s, reuseOff: true}
+	w.Params.Status = IgnoreErrors | Generic
+	adoptWorker(c, w)
+	main.reverse = w
+}
+
+// runtimeDir is what relative paths of sockets are relative to.
+func runtimeDir(c *runtime.Compiler) string {
+	if d := c.Graph.Process["defaultruntimedir"]; len(d) > 0 {
+		if filepath.IsAbs(d[0]) {
+			return d[0]
+		}
+		return filepath.Join(c.Tree.ServerRoot, d[0])
+	}
+	return c.Tree.ServerRoot
+}
+
+// complete binds what the server defines itself to its state, and builds the indexes.
+func (conf *ServerConf) complete(c *runtime.Compiler, s *runtime.Server, main *ServerConf) {
+	for _, w := range conf.Workers {
+		if w.Server == s {
+			adoptWorker(c, w)
+			w.noteR(c)
+		}
+	}
+	for i, b := range conf.Balancers {
+		if b.Server != s {
+			continue
+		}
+		conf.Balancers[i].bind(c, conf)
+	}
+	conf.balancers = make(map[string]*Balancer, len(conf.Balancers))
+	for _, b := range conf.Balancers {
+		conf.balancers[b.Name] = b
+	}
+	conf.workers = indexWorkers(conf.Workers)
+	if conf.own > 0 && conf != main && len(main.index) > 0 {
+		conf.index = append(conf.index, main.index[0])
+	}
+	conf.index = append(conf.index, indexMounts(conf.Mounts[conf.own:]))
+	conf.warnShadowed(c)
+}
+
+func (b *Balancer) bind(c *runtime.Compiler, conf *ServerConf) {
+	b.FlagR = b.flagR.Or(conf.FlagR.Or(RouteOnly))
+	if b.base != nil {
+		b.State = b.base.State
+		b.warnDropped(c)
+		return
+	}
+	st, err := runtime.Adopt(c, "proxy.balancer "+conf.key+" "+b.Name, func() (*BalancerState, error) { return &BalancerState{Nonce: newNonce()}, nil })
+	if err != nil {
+		c.Report(&parser.Diagnostic{Code: "internal", Summary: err.Error(), Place: b.Place})
+		return
+	}
+	b.State = st
+	for _, w := range b.Members {
+		w.FlagR = b.FlagR
+		adoptWorker(c, w)
+		w.noteR(c)
+	}
+}
+
+// warnDropped says that members are ignored.
+func (b *Balancer) warnDropped(c *runtime.Compiler) {
+	if len(b.dropped) > 0 {
+		c.Report(&parser.Diagnostic{Severity: parser.Warning, Code: "members-ignored", Place: b.dropped[0].Place,
+			Summary: fmt.Sprintf("the members of %s given here are ignored: the main server defines a balancer of that name, whose members the vhost inherits", b.Name),
+			Detail:  "give the balancer another name here, or put BalancerInherit Off and ProxyPassInherit Off into this vhost"})
+	}
+}
+
+func adoptWorker(c *runtime.Compiler, w *Worker) {
+	st, err := runtime.Adopt(c, "proxy.worker "+w.Key(), func() (*WorkerState, error) {
+		st := &WorkerState{}
+		// The file's E and C hold from the start until a request or a health check finds otherwise.
+		st.run.Store(uint32(w.Params.Status & transient))
+		return st, nil
+	})
+	if err != nil {
+		c.Report(&parser.Diagnostic{Code: "internal", Summary: err.Error(), Place: w.Place})
+		return
+	}
+	w.State = st
+}
+
+// noteR says what the R in a status= means.
+func (w *Worker) noteR(c *runtime.Compiler) {
+	if w.readR.Range.Start.Line == 0 || !w.Params.Status.Has(HotSpare) {
+		return
+	}
+	d := &parser.Diagnostic{Severity: parser.Note, Code: "route-only-flag", Place: w.readR,
+		Summary: "R is read as route-only: this worker takes requests that carry its own route and no others",
+		Detail:  "BalancerFlagR hot-spare gives R the meaning of httpd 2.4.34 and later: to stand in for members that are unusable"}
+	if w.FlagR == HotSpareR {
+		d.Summary = "R is read as hot spare: this worker stands in for members that are unusable"
+		d.Detail = "BalancerFlagR route-only gives R the other meaning: to take requests that carry the worker's own route and no others"
+	}
+	c.Report(d)
+}
+
+func newNonce() string {
+	var b [16]byte
+	rand.Read(b[:])
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// warnShadowed warns of mounts of this server that no request reaches, as an earlier one takes all that they would match.
+func (conf *ServerConf) warnShadowed(c *runtime.Compiler) {
+	own := conf.Mounts[conf.own:]
+	last := len(conf.index) - 1
+	for i, m := range own {
+		if m.regex != nil || m.interpolate || m.Servlet {
+			continue
+		}
+		for n, x := range conf.index {
+			before := len(x.mounts)
+			if n == last {
+				before = i
+			}
+			if by := x.shadows(m, before); by != nil {
+				c.Report(shadowed(m, by))
+				break
+			}
+		}
+	}
+}
+
+// shadows returns the mount before position before that takes every path that m matches, nil for none.
+func (x *mountIndex) shadows(m *Mount, before int) *Mount {
+	for _, i := range x.candidates(m.Path, nil) {
+		by := x.mounts[i]
+		if i < before && by.regex == nil && !by.interpolate && !by.Servlet && by.Encoded == m.Encoded && by.Path != "" {
+			return by
+		}
+	}
+	return nil
+}
+
+func shadowed(m, by *Mount) *parser.Diagnostic {
+	d := &parser.Diagnostic{Severity: parser.Warning, Place: m.Place, Also: []parser.Related{{Summary: "the first that matches", Place: by.Place}}}
+	switch {
+	case m.URL == "!":
+		d.Code = "late-exception"
+		d.Summary = fmt.Sprintf("this exception has no effect: the earlier mount of %s takes all requests for %s", by.Path, m.Path)
+		d.Detail = "the first mount that matches counts: put the exception before it"
+	case by.URL == "!":
+		d.Code = "shadowed-mount"
+		d.Summary = fmt.Sprintf("no request reaches this mount: the earlier exception of %s covers %s", by.Path, m.Path)
+		d.Detail = "the first mount that matches counts, not the longest"
+	default:
+		d.Code = "shadowed-mount"
+		d.Summary = fmt.Sprintf("no request reaches this mount: the earlier one of %s takes all requests for %s", by.Path, m.Path)
+		d.Detail = "the first mount that matches counts, not the longest: put the longer path first"
+	}
+	return d
+}
