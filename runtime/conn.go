@@ -29,11 +29,29 @@ type httpConn struct {
 	cut          bool
 	inStart      int64
 	outStart     int64
+
+	// The stages of RequestReadTimeout. began is when the current one first had to wait, zero before that.
+	headTime, bodyTime http1.ReqTimeout
+	began              time.Time
+	headDue            func(got int) time.Time // the method headDeadline, made once for all requests
+	bodyDue            func(got int64) time.Time
+}
+
+func (c *httpConn) headDeadline(got int) time.Time { return c.stage(&c.headTime, int64(got)) }
+
+func (c *httpConn) bodyDeadline(got int64) time.Time { return c.stage(&c.bodyTime, got) }
+
+func (c *httpConn) stage(t *http1.ReqTimeout, got int64) time.Time {
+	if c.began.IsZero() {
+		c.began = time.Now()
+	}
+	return t.Deadline(c.began, got)
 }
 
 // serveHTTP1 is the life of a connection. While it waits for a request it holds no graph and no buffer.
 func (e *Engine) serveHTTP1(nc net.Conn, meta *Conn) {
 	c := &httpConn{meta: meta, conn: http1.NewConn(nc), engine: e}
+	c.headDue, c.bodyDue = c.headDeadline, c.bodyDeadline
 	defer c.conn.Close()
 	defer e.track(&tracked{meta, &c.idle, c.end, c.conn.Abort})()
 	keepAlive := time.Duration(0)
@@ -124,10 +142,13 @@ func (c *httpConn) serveRequest(g *Graph, base *Server) (more bool) {
 	c.outStart = c.conn.BytesOut() + int64(c.conn.Unflushed())
 	c.wantContinue, c.chunked, c.headless, c.cut = false, false, false, false
 	limits := base.limitsOf()
-	err := c.conn.ReadRequestHead(&c.head, &limits)
+	c.began, c.headTime = time.Time{}, base.headTime()
+	limits.HeadDeadline = c.headDue
 	var refused *http1.ProtocolError
-	if err != nil && !errors.As(err, &refused) {
-		return false
+	if err := c.conn.ReadRequestHead(&c.head, &limits); err != nil {
+		if refused = refusal(err); refused == nil {
+			return false
+		}
 	}
 	r := NewRequest(g, base, c.meta, c)
 	c.req = r
@@ -144,6 +165,10 @@ func (c *httpConn) serveRequest(g *Graph, base *Server) (more bool) {
 	c.body.ResetRequest(c.conn, &c.head, &limits)
 	if c.head.HasBody() {
 		r.Body = c
+		if c.bodyTime = r.Server.bodyTime(); c.bodyTime.Initial > 0 {
+			c.began = time.Time{}
+			c.body.SetDeadline(c.bodyDue)
+		}
 	}
 	r.Process()
 	switch {
@@ -163,6 +188,12 @@ func (c *httpConn) serveRequest(g *Graph, base *Server) (more bool) {
 		}
 	}
 	return true
+}
+
+// refusal is the answer that an unreadable head gets, nil where the connection itself failed.
+func refusal(err error) (refused *http1.ProtocolError) {
+	errors.As(err, &refused)
+	return refused
 }
 
 // maxDiscard bounds what is read of a body that nobody wanted, to keep a connection: LimitRequestBody's default.

@@ -213,6 +213,19 @@ func (e *Engine) track(c *tracked) (forget func()) {
 	}
 }
 
+// headTime is the time for a request's head; mod_reqtimeout's default is header=20-40,MinRate=500.
+func (s *Server) headTime() http1.ReqTimeout {
+	rate := s.Settings.HeaderRate.Or(ReadRate{Max: 40 * time.Second, MinRate: 500})
+	return http1.ReqTimeout{Initial: s.Settings.HeaderTimeout.Or(20 * time.Second), Max: rate.Max, MinRate: rate.MinRate}
+}
+
+// bodyTime is the time for a request's body. mod_reqtimeout's default, body=20,MinRate=500, is not taken over: to count
+// the bytes of every upload keeps the kernel from moving them by itself. Timeout bounds each wait in any case.
+func (s *Server) bodyTime() http1.ReqTimeout {
+	rate := s.Settings.BodyRate.Or(ReadRate{})
+	return http1.ReqTimeout{Initial: s.Settings.BodyTimeout.Or(0), Max: rate.Max, MinRate: rate.MinRate}
+}
+
 // limitsOf are the bounds of a request's head on the server.
 func (s *Server) limitsOf() http1.Limits {
 	l := http1.Limits{

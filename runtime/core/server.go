@@ -69,6 +69,7 @@ var serverDirectives = []runtime.Directive{
 	{Name: "StrictHostCheck", Args: parser.Flag, In: inVHost, Syntax: "ON|OFF",
 		Help: "Whether requests for a host that no virtual host names are refused", Set: func(c *runtime.Cmd) error {
 			c.Server.Settings.StrictHostCheck = runtime.Some(c.Flag())
+			runtime.OwnServerConf[heads](c.Server, HTTP)
 			return nil
 		}},
 	{Name: "HttpProtocolOptions", Args: parser.Iterate, In: inVHost,
@@ -223,6 +224,7 @@ func setHTTPProtocolOptions(c *runtime.Cmd) error {
 			flag, v = &s.Unsafe, runtime.EqualFold(a, "unsafe")
 		case "registeredmethods", "lenientmethods":
 			flag, v = &s.RegisteredMethods, runtime.EqualFold(a, "registeredmethods")
+			runtime.OwnServerConf[heads](c.Server, HTTP)
 		case "allow0.9", "require1.0":
 			flag, v = &s.HTTP09, runtime.EqualFold(a, "allow0.9")
 		default:
