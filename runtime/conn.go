@@ -144,10 +144,11 @@ func (c *httpConn) serveRequest(g *Graph, base *Server) (more bool) {
 	limits := base.limitsOf()
 	c.began, c.headTime = time.Time{}, base.headTime()
 	limits.HeadDeadline = c.headDue
-	err := c.conn.ReadRequestHead(&c.head, &limits)
 	var refused *http1.ProtocolError
-	if err != nil && !errors.As(err, &refused) {
-		return false
+	if err := c.conn.ReadRequestHead(&c.head, &limits); err != nil {
+		if refused = refusal(err); refused == nil {
+			return false
+		}
 	}
 	r := NewRequest(g, base, c.meta, c)
 	c.req = r
@@ -187,6 +188,12 @@ func (c *httpConn) serveRequest(g *Graph, base *Server) (more bool) {
 		}
 	}
 	return true
+}
+
+// refusal is the answer that an unreadable head gets, nil where the connection itself failed.
+func refusal(err error) (refused *http1.ProtocolError) {
+	errors.As(err, &refused)
+	return refused
 }
 
 // maxDiscard bounds what is read of a body that nobody wanted, to keep a connection: LimitRequestBody's default.

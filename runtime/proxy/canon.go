@@ -49,9 +49,12 @@ func CanonURL(r *runtime.Request) runtime.Result {
 }
 
 // MemberURL makes the URL for a member of a balancer from the balancer's, canonical in the way of the member's
-// scheme; r.Filename is set to it (balancer_fixup).
+// scheme; r.Filename is set to it (balancer_fixup). url is what Selector.PreRequest was given.
 func MemberURL(r *runtime.Request, w *Worker, url string) (string, runtime.Result) {
 	path := ""
+	if hasQuery(r) {
+		url = url[:max(len(url)-len(r.Args)-1, 0)]
+	}
 	if i := authorityEnd(url); i >= 0 {
 		path = url[i:]
 	}
@@ -62,6 +65,10 @@ func MemberURL(r *runtime.Request, w *Worker, url string) (string, runtime.Resul
 	}
 	return r.Filename[len(proxyPrefix):], res
 }
+
+// hasQuery tells that the query is not yet part of a canonical balancer's URL: it is appended for the selector to
+// look at, and taken off again by MemberURL.
+func hasQuery(r *runtime.Request) bool { return r.HasArgs && !r.Notes.Has("proxy-nocanon") }
 
 // takeSocket takes the socket out of "proxy:unix:/path|scheme://…" (fixup_uds_filename).
 func takeSocket(r *runtime.Request) runtime.Result {
@@ -97,7 +104,9 @@ func takeSocket(r *runtime.Request) runtime.Result {
 
 // canonHTTP is proxy_http_canon: for schemes whose URLs are http's.
 func canonHTTP(r *runtime.Request, scheme, url string) runtime.Result {
-	r.Logf(Module, runtime.LogTrace1, "", "%s: canonicalising URL %s", strings.ToUpper(scheme), url)
+	if r.LogOn(Module, runtime.LogTrace1) {
+		r.Logf(Module, runtime.LogTrace1, "", "HTTP: canonicalising URL %s", url)
+	}
 	n, err := canonNetloc(url[len(scheme)+1:])
 	if err != "" {
 		r.Logf(Module, runtime.LogErr, "AH01083", "error parsing URL %s: %s", url, err)
@@ -125,20 +134,32 @@ func canonHTTP(r *runtime.Request, scheme, url string) runtime.Result {
 	}
 	port := ""
 	if n.port != 0 && n.port != schemePorts[scheme] {
-		port = ":" + strconv.Itoa(n.port)
+		port = n.portText
+	}
+	if !hasQuery(r) {
+		if isCanonical(url, scheme, n.host, port, path) {
+			return runtime.OK
+		}
+	} else {
+		query = "?" + query
 	}
 	host := n.host
 	if strings.IndexByte(host, ':') >= 0 {
 		host = "[" + host + "]"
 	}
-	mark := ""
-	if r.HasArgs && !r.Notes.Has("proxy-nocanon") {
-		mark = "?"
-	} else {
-		query = ""
-	}
-	r.Filename = proxyPrefix + scheme + "://" + host + port + "/" + path + mark + query
+	r.Filename = proxyPrefix + scheme + "://" + host + port + "/" + path + query
 	return runtime.OK
+}
+
+// isCanonical tells that url is made of just these parts: then Filename can stay as it is, which saves a copy.
+func isCanonical(url, scheme, host, port, path string) bool {
+	for _, part := range [...]string{scheme, "://", host, port, "/"} {
+		if !strings.HasPrefix(url, part) {
+			return false
+		}
+		url = url[len(part):]
+	}
+	return url == path
 }
 
 // canonBalancer checks a balancer's URL. Its path stays as it is: the member's scheme decides about it.
@@ -156,6 +177,7 @@ func canonBalancer(r *runtime.Request, url string) runtime.Result {
 type netloc struct {
 	host, path string
 	port       int
+	portText   string // ":8080", "" for none
 }
 
 // canonNetloc takes "//user:password@host:port/path" apart (ap_proxy_canon_netloc); the user is dropped.
@@ -180,6 +202,11 @@ func canonNetloc(s string) (n netloc, err string) {
 		return n, "Invalid host/port"
 	}
 	n.host, n.port = lower(host), port
+	if port != 0 {
+		if n.portText = authority[strings.LastIndexByte(authority, ':'):]; n.portText[1] == '0' {
+			n.portText = ":" + strconv.Itoa(port)
+		}
+	}
 	return n, ""
 }
 

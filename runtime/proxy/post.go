@@ -77,24 +77,30 @@ func (conf *ServerConf) complete(c *runtime.Compiler, s *runtime.Server, main *S
 
 func (b *Balancer) bind(c *runtime.Compiler, conf *ServerConf) {
 	b.FlagR = b.flagR.Or(conf.FlagR.Or(RouteOnly))
+	if b.base != nil {
+		b.State = b.base.State
+		b.warnDropped(c)
+		return
+	}
 	st, err := runtime.Adopt(c, "proxy.balancer "+conf.key+" "+b.Name, func() (*BalancerState, error) { return &BalancerState{Nonce: newNonce()}, nil })
 	if err != nil {
 		c.Report(&parser.Diagnostic{Code: "internal", Summary: err.Error(), Place: b.Place})
 		return
 	}
 	b.State = st
+	for _, w := range b.Members {
+		w.FlagR = b.FlagR
+		adoptWorker(c, w)
+		w.noteR(c)
+	}
+}
+
+// warnDropped says that members are ignored.
+func (b *Balancer) warnDropped(c *runtime.Compiler) {
 	if len(b.dropped) > 0 {
 		c.Report(&parser.Diagnostic{Severity: parser.Warning, Code: "members-ignored", Place: b.dropped[0].Place,
 			Summary: fmt.Sprintf("the members of %s given here are ignored: the main server defines a balancer of that name, whose members the vhost inherits", b.Name),
 			Detail:  "give the balancer another name here, or put BalancerInherit Off and ProxyPassInherit Off into this vhost"})
-	}
-	for _, w := range b.Members {
-		if w.State != nil {
-			continue // the main server's
-		}
-		w.FlagR = b.FlagR
-		adoptWorker(c, w)
-		w.noteR(c)
 	}
 }
 

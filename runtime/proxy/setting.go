@@ -73,9 +73,13 @@ func warning(d *parser.Diagnostic) *parser.Diagnostic {
 
 // errorf makes an error at the value.
 func (s *setting) errorf(code, format string, args ...any) *parser.Diagnostic {
-	d := s.cmd.ArgErrorf(s.arg, code, format, args...)
+	return s.within(s.cmd.ArgErrorf(s.arg, code, format, args...), 0, len(s.val))
+}
+
+// within narrows an error to the bytes [from, to) of the value.
+func (s *setting) within(d *parser.Diagnostic, from, to int) *parser.Diagnostic {
 	n := len(s.key) + 1
-	return s.cmd.Within(d, s.arg, n, n+len(s.val))
+	return s.cmd.Within(d, s.arg, n+from, n+to)
 }
 
 // keyErrorf makes an error at the key.

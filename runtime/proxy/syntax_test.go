@@ -78,7 +78,7 @@ func TestDiagnostics(t *testing.T) {
 		{"ProxyPass / http://a/ »tiemout«=5", "error: unknown worker parameter \"tiemout\" [bad-parameter]", "did you mean timeout?"},
 		{"ProxyPass / http://a/ lbset=»100«", "error: lbset must be from 0 to 99, found \"100\" [bad-value]", ""},
 		{"ProxyPass / http://a/ \"status=+D»x«\"", "error: expected a status letter, found \"x\" [bad-status]", "the letters are D (disabled)"},
-		{"ProxyPass / http://a/ status=+D»-«", "error: expected a status letter after \"-\", found the end [bad-status]", ""},
+		{"ProxyPass / http://a/ status=+D»-«", "error: expected a status letter after '-', found the end [bad-status]", ""},
 		{"ProxyPass / http://a/ timeout=»500ms«", "warning: timeout expects a whole number, found \"500ms\": read as 500, as httpd does [not-a-number]", ""},
 		{"ProxyPass / http://a/ retry=1 »retry«=2", "", ""},
 		{"ProxyPass / http://a/ »nocannon«", "error: expected key=value, found \"nocannon\" [bad-parameter]", "did you mean nocanon?"},

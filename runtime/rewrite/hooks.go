@@ -1,6 +1,7 @@
 package rewrite
 
 import (
+	"path"
 	"strconv"
 	"strings"
 
@@ -197,6 +198,13 @@ func (x *rewriting) toFile(conf *serverConf, last *rule) runtime.Result {
 	}
 	if x.verbose >= 1 {
 		x.logf(1, false, "go-ahead with %s [OK]", r.Filename)
+	}
+	// httpd's directory_walk would resolve these; sections must not be asked about any other name.
+	if strings.Contains(r.Filename, "/.") || strings.Contains(r.Filename, "//") {
+		slash := strings.HasSuffix(r.Filename, "/")
+		if r.Filename = path.Clean(r.Filename); slash && r.Filename != "/" {
+			r.Filename += "/"
+		}
 	}
 	return runtime.OK
 }
