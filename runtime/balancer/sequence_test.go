@@ -122,6 +122,12 @@ func (s *sequence) run(t *testing.T, address string, h *holder) string {
 		answer chan string
 	}
 	var held []request
+	defer func() {
+		for _, q := range held {
+			close(q.release)
+			<-q.answer
+		}
+	}()
 	for _, step := range s.steps() {
 		switch step[0] {
 		case '(':
