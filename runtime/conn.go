@@ -29,16 +29,31 @@ type httpConn struct {
 	cut          bool
 	inStart      int64
 	outStart     int64
+
+	// The stages of RequestReadTimeout. began is when the current one first had to wait, zero before that.
+	headTime, bodyTime http1.ReqTimeout
+	began              time.Time
+	headDue            func(got int) time.Time // the method headDeadline, made once for all requests
+	bodyDue            func(got int64) time.Time
+}
+
+func (c *httpConn) headDeadline(got int) time.Time { return c.stage(&c.headTime, int64(got)) }
+
+func (c *httpConn) bodyDeadline(got int64) time.Time { return c.stage(&c.bodyTime, got) }
+
+func (c *httpConn) stage(t *http1.ReqTimeout, got int64) time.Time {
+	if c.began.IsZero() {
+		c.began = time.Now()
+	}
+	return t.Deadline(c.began, got)
 }
 
 // serveHTTP1 is the life of a connection. While it waits for a request it holds no graph and no buffer.
 func (e *Engine) serveHTTP1(nc net.Conn, meta *Conn) {
 	c := &httpConn{meta: meta, conn: http1.NewConn(nc), engine: e}
-	e.register(c)
-	defer func() {
-		e.unregister(c)
-		c.conn.Close()
-	}()
+	c.headDue, c.bodyDue = c.headDeadline, c.bodyDeadline
+	defer c.conn.Close()
+	defer e.track(&tracked{meta, &c.idle, c.end, c.conn.Abort})()
 	keepAlive := time.Duration(0)
 	for {
 		if !c.await(keepAlive) {
@@ -56,15 +71,37 @@ func (e *Engine) serveHTTP1(nc net.Conn, meta *Conn) {
 		if after != nil {
 			// The request and its graph are gone by now: a tunnel outlives reloads without keeping one in memory.
 			c.tunnel.Store(true)
-			if !e.stopping.Load() {
-				after(c.conn)
+			if e.stopping.Load() {
+				c.conn.Abort() // after still has the other side to close
 			}
+			after(c.conn)
 			return
 		}
 		if !more {
 			return
 		}
 	}
+}
+
+// end makes the connection end: an idle one or a tunnel at once, another after its response (see Conn.Ending).
+func (c *httpConn) end() {
+	if c.idle.Load() || c.tunnel.Load() {
+		c.conn.Abort()
+	}
+}
+
+// rejectPlain answers a client that speaks plain HTTP where TLS is spoken.
+func (e *Engine) rejectPlain(nc net.Conn, meta *Conn) {
+	c := &httpConn{meta: meta, conn: http1.NewConn(nc), engine: e}
+	defer c.conn.Close()
+	g := e.Acquire(meta.ID)
+	defer g.Release(meta.ID)
+	meta.Secure = false
+	c.req = NewRequest(g, g.ServerFor(meta.Local, ""), meta, c)
+	c.req.Protocol, c.req.ProtoNum = "HTTP/1.0", HTTP10
+	c.req.RejectHead(400, "Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />\n Instead use the HTTPS scheme to access this URL, please.<br />\n")
+	c.linger()
+	c.endRequest()
 }
 
 // await waits for the first byte of a request.
@@ -105,10 +142,13 @@ func (c *httpConn) serveRequest(g *Graph, base *Server) (more bool) {
 	c.outStart = c.conn.BytesOut() + int64(c.conn.Unflushed())
 	c.wantContinue, c.chunked, c.headless, c.cut = false, false, false, false
 	limits := base.limitsOf()
-	err := c.conn.ReadRequestHead(&c.head, &limits)
+	c.began, c.headTime = time.Time{}, base.headTime()
+	limits.HeadDeadline = c.headDue
 	var refused *http1.ProtocolError
-	if err != nil && !errors.As(err, &refused) {
-		return false
+	if err := c.conn.ReadRequestHead(&c.head, &limits); err != nil {
+		if refused = refusal(err); refused == nil {
+			return false
+		}
 	}
 	r := NewRequest(g, base, c.meta, c)
 	c.req = r
@@ -125,6 +165,10 @@ func (c *httpConn) serveRequest(g *Graph, base *Server) (more bool) {
 	c.body.ResetRequest(c.conn, &c.head, &limits)
 	if c.head.HasBody() {
 		r.Body = c
+		if c.bodyTime = r.Server.bodyTime(); c.bodyTime.Initial > 0 {
+			c.began = time.Time{}
+			c.body.SetDeadline(c.bodyDue)
+		}
 	}
 	r.Process()
 	switch {
@@ -144,6 +188,12 @@ func (c *httpConn) serveRequest(g *Graph, base *Server) (more bool) {
 		}
 	}
 	return true
+}
+
+// refusal is the answer that an unreadable head gets, nil where the connection itself failed.
+func refusal(err error) (refused *http1.ProtocolError) {
+	errors.As(err, &refused)
+	return refused
 }
 
 // maxDiscard bounds what is read of a body that nobody wanted, to keep a connection: LimitRequestBody's default.
@@ -211,45 +261,20 @@ func (c *httpConn) RelayBody(dst *http1.Conn, chunked bool) (int64, error) {
 	if err := c.beforeBody(); err != nil {
 		return 0, err
 	}
-	if limit := c.bodyLimit(); c.body.Remaining() >= 0 || limit == 0 {
-		n, err := c.body.Relay(dst, chunked)
-		return n, bodyError(err)
-	}
-	return c.relayLimited(dst, chunked)
-}
-
-// relayLimited relays a body of unknown length that LimitRequestBody bounds.
-func (c *httpConn) relayLimited(dst *http1.Conn, chunked bool) (n int64, err error) {
-	buf := make([]byte, 16<<10)
-	frame := http1.NewChunkedWriter(dst)
-	for {
-		if !c.body.Buffered() && dst.Unflushed() > 0 {
-			if err := dst.Flush(); err != nil {
-				return n, &http1.WriteError{Err: err}
-			}
-		}
-		k, err := c.Read(buf)
-		n += int64(k)
-		var werr error
-		if chunked {
-			_, werr = frame.Write(buf[:k])
-		} else {
-			_, werr = dst.Write(buf[:k])
-		}
-		switch {
-		case werr != nil:
-			return n, &http1.WriteError{Err: werr}
-		case err == io.EOF:
-			return n, nil
-		case err != nil:
-			return n, err
-		}
-	}
+	n, err := c.body.Relay(dst, chunked)
+	return n, bodyError(err)
 }
 
 var errTooLarge = errors.New("the request's body is larger than LimitRequestBody allows")
 
-func (c *httpConn) bodyLimit() int64 { return c.req.Last().Dir.Core.LimitRequestBody.Or(1 << 30) }
+// bodyLimit is the longest body in bytes, 0 for any. httpd leaves the bodies of proxied requests to the backend.
+func (c *httpConn) bodyLimit() int64 {
+	r := c.req.Last()
+	if r.Proxy != ProxyNone {
+		return 0
+	}
+	return r.Dir.Core.LimitRequestBody.Or(1 << 30)
+}
 
 // beforeBody checks the announced length and sends "100 Continue" to a client that waits for it.
 func (c *httpConn) beforeBody() error {

@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/netip"
 	"sync"
@@ -24,14 +25,22 @@ type Engine struct {
 // connSet is the open connections whose number falls to one shard: so accepting takes no lock that all share.
 type connSet struct {
 	mu  sync.Mutex // guards set; held for a map operation
-	set map[*httpConn]struct{}
+	set map[*tracked]struct{}
+}
+
+// tracked is an open connection as the engine knows it.
+type tracked struct {
+	meta *Conn
+	idle *atomic.Bool // it waits for a request; nil where that can't be told
+	end  func()       // asks it to end: at once where it is idle, else after what it is doing
+	cut  func()       // ends it
 }
 
 // NewEngine returns an engine that serves g.
 func NewEngine(g *Graph) *Engine {
 	e := &Engine{}
 	for i := range e.conns {
-		e.conns[i].set = map[*httpConn]struct{}{}
+		e.conns[i].set = map[*tracked]struct{}{}
 	}
 	e.graph.Store(g)
 	return e
@@ -52,16 +61,16 @@ func (e *Engine) Acquire(connID uint64) *Graph { return Acquire(&e.graph, connID
 
 // Connections counts the open client connections, and how many of them wait for a request.
 func (e *Engine) Connections() (open, idle int) {
-	e.eachConn(func(c *httpConn) {
+	e.eachConn(func(c *tracked) {
 		open++
-		if c.idle.Load() {
+		if c.idle != nil && c.idle.Load() {
 			idle++
 		}
 	})
 	return open, idle
 }
 
-func (e *Engine) eachConn(f func(*httpConn)) {
+func (e *Engine) eachConn(f func(*tracked)) {
 	for i := range e.conns {
 		s := &e.conns[i]
 		s.mu.Lock()
@@ -76,11 +85,7 @@ func (e *Engine) eachConn(f func(*httpConn)) {
 // all have ended, they are cut. The graph is released in the end. Listeners must have been closed before.
 func (e *Engine) Stop(ctx context.Context) {
 	e.stopping.Store(true)
-	e.eachConn(func(c *httpConn) {
-		if c.idle.Load() || c.tunnel.Load() {
-			c.conn.Abort()
-		}
-	})
+	e.eachConn(func(c *tracked) { c.end() })
 	done := make(chan struct{})
 	go func() {
 		e.open.Wait()
@@ -89,7 +94,7 @@ func (e *Engine) Stop(ctx context.Context) {
 	select {
 	case <-done:
 	case <-ctx.Done():
-		e.eachConn(func(c *httpConn) { c.conn.Abort() })
+		e.eachConn(func(c *tracked) { c.cut() })
 		<-done
 	}
 	if g := e.graph.Load(); g != nil {
@@ -102,9 +107,9 @@ func (e *Engine) Stopping() bool { return e.stopping.Load() }
 
 // Drain makes the connections that were accepted with this mark end: idle ones at once, others after their response.
 func (e *Engine) Drain(gone *atomic.Bool) {
-	e.eachConn(func(c *httpConn) {
-		if c.meta.Gone == gone && c.idle.Load() {
-			c.conn.Abort()
+	e.eachConn(func(c *tracked) {
+		if c.meta.Gone == gone {
+			c.end()
 		}
 	})
 }
@@ -159,12 +164,27 @@ func handshake(nc net.Conn, cfg *tls.Config, c *Conn, timeout time.Duration) net
 			s.Errors.Write(&LogEntry{Time: time.Now(), Level: LogInfo, ID: "AH02008", Conn: c, Server: s, Message: "SSL library error 1 in handshake: " + err.Error()})
 		}
 		g.Release(c.ID)
+		var plain tls.RecordHeaderError
+		if errors.As(err, &plain) && plain.Conn != nil && isHTTP(plain.RecordHeader[:]) {
+			c.Engine.rejectPlain(plain.Conn, c)
+			return nil
+		}
 		tc.Close()
 		return nil
 	}
 	st := tc.ConnectionState()
 	c.TLS, c.ALPN = &st, st.NegotiatedProtocol
 	return tc
+}
+
+// isHTTP tells that what came instead of a TLS record begins as a request does.
+func isHTTP(b []byte) bool {
+	for _, c := range b {
+		if (c < 'A' || c > 'Z') && c != ' ' && c != '/' {
+			return false
+		}
+	}
+	return true
 }
 
 func addrPort(a net.Addr) netip.AddrPort {
@@ -175,18 +195,35 @@ func addrPort(a net.Addr) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-func (e *Engine) register(c *httpConn) {
+// Track makes the engine end a connection of another protocol than HTTP/1 when it stops: end asks for it, cut does
+// it. The result is called when the connection has ended.
+func (e *Engine) Track(meta *Conn, end, cut func()) (forget func()) {
+	return e.track(&tracked{meta: meta, end: end, cut: cut})
+}
+
+func (e *Engine) track(c *tracked) (forget func()) {
 	s := &e.conns[c.meta.ID%sharedCounters]
 	s.mu.Lock()
 	s.set[c] = struct{}{}
 	s.mu.Unlock()
+	return func() {
+		s.mu.Lock()
+		delete(s.set, c)
+		s.mu.Unlock()
+	}
 }
 
-func (e *Engine) unregister(c *httpConn) {
-	s := &e.conns[c.meta.ID%sharedCounters]
-	s.mu.Lock()
-	delete(s.set, c)
-	s.mu.Unlock()
+// headTime is the time for a request's head; mod_reqtimeout's default is header=20-40,MinRate=500.
+func (s *Server) headTime() http1.ReqTimeout {
+	rate := s.Settings.HeaderRate.Or(ReadRate{Max: 40 * time.Second, MinRate: 500})
+	return http1.ReqTimeout{Initial: s.Settings.HeaderTimeout.Or(20 * time.Second), Max: rate.Max, MinRate: rate.MinRate}
+}
+
+// bodyTime is the time for a request's body. mod_reqtimeout's default, body=20,MinRate=500, is not taken over: to count
+// the bytes of every upload keeps the kernel from moving them by itself. Timeout bounds each wait in any case.
+func (s *Server) bodyTime() http1.ReqTimeout {
+	rate := s.Settings.BodyRate.Or(ReadRate{})
+	return http1.ReqTimeout{Initial: s.Settings.BodyTimeout.Or(0), Max: rate.Max, MinRate: rate.MinRate}
 }
 
 // limitsOf are the bounds of a request's head on the server.

@@ -1,11 +1,14 @@
 package runtime
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
 	"os"
 	"strconv"
+	"syscall"
 	"time"
 )
 
@@ -89,6 +92,7 @@ type LogEntry struct {
 	Request *Request // nil outside of a request
 	Conn    *Conn
 	Server  *Server
+	Err     error // the cause, logged before ID; nil for none
 	Message string
 }
 
@@ -132,6 +136,9 @@ func DefaultErrorFormat(dst []byte, e *LogEntry) []byte {
 		dst = strconv.AppendUint(dst, e.Conn.ID, 10)
 	}
 	dst = append(dst, "] "...)
+	if e.Err != nil {
+		dst = append(AppendLogEscaped(dst, e.Cause()), ": "...)
+	}
 	if e.Request != nil || e.Conn != nil {
 		dst = append(dst, "[client "...)
 		dst = append(dst, e.client()...)
@@ -205,6 +212,44 @@ func (r *Request) Logf(m *Module, l Level, id, format string, args ...any) {
 	}
 	r.Server.Errors.Write(&LogEntry{Time: time.Now(), Module: m, Level: l, ID: id, Request: r, Conn: r.Conn, Server: r.Server,
 		Message: fmt.Sprintf(format, args...)})
+}
+
+// LogCausef is Logf for what an error caused.
+func (r *Request) LogCausef(m *Module, l Level, err error, id, format string, args ...any) {
+	if !r.LogOn(m, l) {
+		return
+	}
+	r.Server.Errors.Write(&LogEntry{Time: time.Now(), Module: m, Level: l, ID: id, Request: r, Conn: r.Conn, Server: r.Server,
+		Err: err, Message: fmt.Sprintf(format, args...)})
+}
+
+// LogCausef is Logf for what an error caused.
+func (s *Server) LogCausef(m *Module, l Level, err error, id, format string, args ...any) {
+	if l > s.Dir.Core.LogLevel.of(m) && l > LogNotice {
+		return
+	}
+	s.Errors.Write(&LogEntry{Time: time.Now(), Module: m, Level: l, ID: id, Server: s, Err: err, Message: fmt.Sprintf(format, args...)})
+}
+
+// Cause is Err as httpd logs it, "(111)Connection refused", with APR's numbers for what is no system error; "" for none.
+func (e *LogEntry) Cause() string {
+	err := e.Err
+	var no syscall.Errno
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &no):
+		text := no.Error()
+		if text != "" && text[0] >= 'a' && text[0] <= 'z' {
+			text = string(text[0]-0x20) + text[1:]
+		}
+		return "(" + strconv.Itoa(int(no)) + ")" + text
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "(70014)End of file found"
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+		return "(70007)The timeout specified has expired"
+	}
+	return err.Error()
 }
 
 // Logf writes a line about the server as a whole.

@@ -1,6 +1,10 @@
 package runtime
 
-import "pinion/runtime/glob"
+import (
+	"strings"
+
+	"pinion/runtime/glob"
+)
 
 // fnmatch is glob.Match; with pathname, no wildcard matches a slash.
 func fnmatch(pattern, s string, pathname bool) bool {
@@ -53,4 +57,9 @@ func HasWildcard(s string) bool {
 		}
 	}
 	return false
+}
+
+// WildMatch tells whether a name fits a pattern of ServerAlias, in which * and ? stand for text, in whatever case.
+func WildMatch(pattern, s string) bool {
+	return wildMatch(strings.ToLower(pattern), strings.ToLower(s))
 }

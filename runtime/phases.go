@@ -167,7 +167,9 @@ func (r *Request) authorize() Result {
 		return OK
 	}
 	checked := r.runAll(AccessChecker)
+	noUserID := "AH00027"
 	if any := d.Core.SatisfyAny; any != nil && any(r) {
+		noUserID = "AH00028"
 		if checked == OK {
 			return OK
 		}
@@ -187,6 +189,10 @@ func (r *Request) authorize() Result {
 			return 500
 		}
 		return res
+	}
+	if r.User == "" {
+		r.Logf(nil, LogErr, noUserID, "No authentication done but request not allowed without authentication for %s. Authentication not configured?", r.URI)
+		return 500
 	}
 	if res = r.runFirst(AuthChecker); res == Declined {
 		return 500

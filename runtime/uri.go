@@ -1,6 +1,26 @@
 package runtime
 
-import "strings"
+import (
+	"strings"
+
+	"pinion/runtime/http1"
+)
+
+// SetTarget gives a request that came by another protocol than HTTP/1 its target, a path with its query.
+func (r *Request) SetTarget(target string) { r.parseTarget(target) }
+
+// ChooseServer chooses the virtual host by the authority of a request that came by another protocol than HTTP/1. It
+// reports whether the authority is one; without, the address's default server stays.
+func (r *Request) ChooseServer(authority string) bool {
+	host, port, ok := http1.ParseHost(authority)
+	if !ok {
+		return false
+	}
+	r.Hostname, r.HostPort = host, port
+	r.Server = r.Graph.ServerFor(r.Conn.Local, host)
+	r.Dir = r.Server.Dir
+	return true
+}
 
 // parseTarget takes a path with its query apart (ap_parse_uri); scheme and authority have been taken off.
 func (r *Request) parseTarget(rest string) {

@@ -7,13 +7,18 @@ import (
 	"pinion/runtime"
 	"pinion/runtime/accesslog"
 	"pinion/runtime/authz"
+	"pinion/runtime/balancer"
 	"pinion/runtime/core"
 	"pinion/runtime/directives"
 	"pinion/runtime/env"
 	"pinion/runtime/errorlog"
 	"pinion/runtime/headers"
+	"pinion/runtime/http2"
 	"pinion/runtime/proxy"
+	"pinion/runtime/proxyhttp"
+	"pinion/runtime/rewrite"
 	"pinion/runtime/setenvif"
+	"pinion/runtime/tls"
 )
 
 // Modules returns every module in httpd's order: where hooks of one phase have the same order, the list decides. Debian's
@@ -29,8 +34,9 @@ func list() []*runtime.Module {
 		[]*runtime.Module{errorlog.Module, accesslog.Module, accesslog.LogIO},
 		authz.Modules(),
 		[]*runtime.Module{env.Module, headers.Module},
-		[]*runtime.Module{proxy.Module, proxy.Pinion},
-		[]*runtime.Module{setenvif.Module},
+		[]*runtime.Module{proxy.Module, proxy.Pinion, proxyhttp.Module, proxyhttp.WSTunnel},
+		[]*runtime.Module{balancer.Module, balancer.ByRequests, balancer.ByTraffic, balancer.ByBusyness},
+		[]*runtime.Module{rewrite.Module, setenvif.Module, tls.Module, http2.Module},
 	)
 	return append(all, directives.Rest(all))
 }

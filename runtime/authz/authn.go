@@ -78,9 +78,28 @@ func setAuthName(c *runtime.Cmd) error {
 		return err
 	}
 	runtime.OwnDirConf[authn](c.Dir, Authn).name = func(r *runtime.Request) string {
-		return strings.ReplaceAll(strings.ReplaceAll(name(r), "\\", "\\\\"), "\"", "\\\"")
+		return escapeQuotes(name(r))
 	}
 	return nil
+}
+
+// escapeQuotes puts a backslash before each quote that has none.
+func escapeQuotes(s string) string {
+	if !strings.Contains(s, "\"") {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == '\\' && i+1 < len(s):
+			b.WriteByte(s[i])
+			i++
+		case s[i] == '"':
+			b.WriteByte('\\')
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
 }
 
 func setBasicProvider(c *runtime.Cmd) error {

@@ -168,7 +168,7 @@ func setAllowOverrideList(c *runtime.Cmd) error {
 
 func setErrorDocument(c *runtime.Cmd) error {
 	status, err := strconv.Atoi(c.Arg(0))
-	if err != nil || !runtime.KnownStatus(status) || status < 400 && status != 100 && !runtime.KnownStatus(status) {
+	if err != nil || !runtime.KnownStatus(status) {
 		return c.ArgErrorf(0, "bad-value", "unknown HTTP status %q", c.Arg(0))
 	}
 	doc := c.Arg(1)

@@ -24,7 +24,7 @@ var noEffect = []struct {
 	{reason: "pinion always keeps this status, and shows the whole of it", names: "ExtendedStatus SeeRequestTail"},
 	{reason: "pinion parses no XML bodies", names: "LimitXMLRequestBody"},
 	{reason: "pinion makes no folder listings", names: "AddAlt AddAltByEncoding AddAltByType AddDescription AddIcon AddIconByEncoding " +
-		"AddIconByType DefaultIcon HeaderName IndexHeadInsert IndexIgnore IndexIgnoreReset IndexOptions IndexOrderDefault IndexStyleSheet ReadmeName"},
+		"AddIconByType DefaultIcon FancyIndexing HeaderName IndexHeadInsert IndexIgnore IndexIgnoreReset IndexOptions IndexOrderDefault IndexStyleSheet ReadmeName"},
 	{reason: "pinion negotiates no languages: a URL names one file", names: "LanguagePriority ForceLanguagePriority CacheNegotiatedDocs MultiviewsMatch"},
 	{reason: "types come from the names of files alone", names: "MimeMagicFile"},
 	{reason: "Go's TLS keeps its own sessions, tickets and random numbers", names: "SSLSessionCache SSLSessionCacheTimeout SSLRandomSeed SSLCryptoDevice"},
@@ -52,7 +52,6 @@ var instead = map[string]string{
 // modules are hints for all other directives of a module.
 var modules = map[string]string{
 	"actions_module":            "pinion runs no CGI programs; proxy to an application",
-	"allowmethods_module":       "use <LimitExcept> with Require all denied",
 	"auth_digest_module":        "use AuthType Basic over TLS; Digest keeps passwords in a form that is worth as much as the password",
 	"auth_form_module":          "let the application ask for the password, or use AuthType Basic",
 	"authn_anon_module":         "use Require all granted, or AuthType Basic with a file",
@@ -61,7 +60,6 @@ var modules = map[string]string{
 	"authn_socache_module":      "users' files are kept in memory; remove it",
 	"authnz_fcgi_module":        "let the backend decide",
 	"authnz_ldap_module":        "use AuthUserFile, or an authenticating proxy such as oauth2-proxy behind ProxyPass",
-	"ldap_module":               "use AuthUserFile, or an authenticating proxy such as oauth2-proxy behind ProxyPass",
 	"util_ldap_module":          "use AuthUserFile, or an authenticating proxy such as oauth2-proxy behind ProxyPass",
 	"authz_dbd_module":          "use AuthGroupFile, or let the backend decide",
 	"authz_dbm_module":          "use AuthGroupFile, or let the backend decide",

@@ -20,6 +20,13 @@ type name struct {
 	section bool
 }
 
+// Each calls f with every directive of httpd 2.4.71 and the module that has it there, sections without their brackets.
+func Each(f func(name, module string)) {
+	for _, n := range names {
+		f(n.name, n.module)
+	}
+}
+
 // rest is the module that holds the rows. <IfModule> finds it by no name of httpd's.
 var rest = runtime.Define(runtime.Module{Name: "pinion_other_directives"})
 

@@ -38,7 +38,7 @@ var foreign = []struct{ module, hint, names string }{
 		"ShibRequestSetting ShibRequireSession ShibUseHeaders ShibUseEnvironment ShibCompatValidUser ShibConfig ShibURLScheme ShibRequireAll ShibDisable"},
 	{"auth_mellon_module", "use an authenticating proxy", "MellonEnable MellonVariable MellonEndpointPath MellonSPPrivateKeyFile MellonSPCertFile MellonIdPMetadataFile MellonSetEnv MellonCond MellonUser"},
 	{"auth_cas_module", "use an authenticating proxy", "CASLoginURL CASValidateURL CASCookiePath CASAuthNHeader CASVersion CASTimeout CASIdleTimeout CASRootProxiedAs CASCertificatePath"},
-	{"auth_kerb_module", "use an authenticating proxy", "KrbAuthRealms KrbServiceName Krb5KeyTab Krb5Keytab KrbMethodNegotiate KrbMethodK5Passwd KrbLocalUserMapping KrbSaveCredentials KrbVerifyKDC KrbAuthoritative"},
+	{"auth_kerb_module", "use an authenticating proxy", "KrbAuthRealms KrbServiceName Krb5KeyTab KrbMethodNegotiate KrbMethodK5Passwd KrbLocalUserMapping KrbSaveCredentials KrbVerifyKDC KrbAuthoritative"},
 	{"auth_gssapi_module", "use an authenticating proxy", "GssapiCredStore GssapiSSLonly GssapiLocalName GssapiBasicAuth GssapiUseSessions GssapiSessionKey GssapiAllowedMech GssapiDelegCcacheDir"},
 	{"sspi_auth_module", "use an authenticating proxy", "SSPIAuth SSPIAuthoritative SSPIDomain SSPIOfferBasic SSPIBasicPreferred SSPIUsernameCase SSPIOmitDomain"},
 	{"authnz_pam_module", "use AuthUserFile, or an authenticating proxy", "AuthPAMService AuthPAMExpiredRedirect AuthPAM_Enabled AuthPAM_FallThrough"},
@@ -72,8 +72,7 @@ var dropped = []struct{ hint, names string }{
 	{"use Listen", "BindAddress"},
 	{"modules are built in; remove it", "AddModule ClearModuleList"},
 	{"remove it: there is one way to run", "ServerType AccessConfig ResourceConfig Win32DisableAcceptEx MaxThreads StartThreads MaxRequestsPerThread MaxThreadsPerChild NumServers ChildPerUserID"},
-	{"use IndexOptions", "FancyIndexing"},
 	{"put a cache such as Varnish in front of the backend, or remove it", "CacheForceCompletion CacheGcInterval CacheSize MCacheSize MCacheMaxObjectCount MCacheMaxObjectSize MCacheMinObjectSize MCacheRemovalAlgorithm MCacheMaxStreamingBuffer"},
 	{"use UnsetEnv and RequestHeader", "PassAllEnv"},
-	{"name the charset with AddDefaultCharset", "CharsetDefault AddClientEncoding DefaultClientEncoding CharsetPriority"},
+	{"name the charset with AddDefaultCharset", "AddClientEncoding DefaultClientEncoding CharsetPriority"},
 }

@@ -168,7 +168,7 @@ func (l *Language[C]) match(t *grammar.Expr) (cond[C], *grammar.Error) {
 	if err != nil {
 		return nil, err
 	}
-	re, err := l.regexp(t.Args[1])
+	re, err := regexp(t.Args[1])
 	if err != nil {
 		return nil, err
 	}
@@ -191,18 +191,12 @@ func (l *Language[C]) match(t *grammar.Expr) (cond[C], *grammar.Error) {
 	}, nil
 }
 
-func (l *Language[C]) regexp(t *grammar.Expr) (*pcre.Regexp, *grammar.Error) {
-	compile := l.Regexp
-	if compile == nil {
-		compile = func(pattern string, noCase bool) (*pcre.Regexp, error) {
-			flags := pcre.Default
-			if noCase {
-				flags |= pcre.ICase
-			}
-			return pcre.Compile(pattern, flags)
-		}
+func regexp(t *grammar.Expr) (*pcre.Regexp, *grammar.Error) {
+	flags := pcre.Default
+	if t.NoCase {
+		flags |= pcre.ICase
 	}
-	re, err := compile(t.Text, t.NoCase)
+	re, err := pcre.Compile(t.Text, flags)
 	if err == nil {
 		return re, nil
 	}

@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"pinion/grammar"
-	"pinion/runtime/pcre"
 )
 
 // Language is what an expression can ask about a context of type C. Its functions are called while compiling and
@@ -28,8 +27,6 @@ type Language[C any] struct {
 	ClientAddr func(C) netip.Addr
 	// Vary is told which request headers a condition has read, as a value for the Vary header.
 	Vary func(c C, names string)
-	// Regexp compiles a pattern of =~ and !~; nil uses pcre.Default.
-	Regexp func(pattern string, noCase bool) (*pcre.Regexp, error)
 
 	pool sync.Pool
 }

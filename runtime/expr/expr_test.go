@@ -220,3 +220,48 @@ func BenchmarkCond(b *testing.B) {
 		p.True(r, nil)
 	}
 }
+
+func FuzzExpr(f *testing.F) {
+	f.Add("%{A} =~ m#(.)(.)#i && '$1%{N}' in {'a', tolower($2)} || -z %{unescape:%{A}}", "a%2", false)
+	f.Add("%{base64:%{A}}-%{unbase64:%{A}}-%{escape:%{A}}$1", "YQ==", true)
+	f.Add("%{A} -strcmatch '*[a-' && %{A} -ipmatch '10/8' || %{A} -lt -5", "10.1.1.1", false)
+	f.Fuzz(func(t *testing.T, text, value string, isString bool) {
+		if strings.Contains(text, "file") || strings.Contains(text, "-") && strings.ContainsAny(text, "defsLhx") {
+			return // it could ask for any file
+		}
+		r := newRequest()
+		r.vars["A"] = value
+		parse := grammar.ParseExpr
+		if isString {
+			parse = grammar.ParseStringExpr
+		}
+		tree, err := parse(text)
+		if err != nil {
+			return
+		}
+		if isString {
+			if p, err := lang.String(tree); err == nil {
+				p.Value(r, nil)
+			} else {
+				checkRange(t, text, err)
+			}
+			return
+		}
+		if p, err := lang.Cond(tree, false); err == nil {
+			var m expr.Match
+			p.True(r, &m)
+			for i := range 10 {
+				m.Group(i)
+			}
+		} else {
+			checkRange(t, text, err)
+		}
+	})
+}
+
+func checkRange(t *testing.T, text string, err *grammar.Error) {
+	t.Helper()
+	if from, to := err.Range.Start.Offset, err.Range.End.Offset; from < 0 || from > to || to > len(text) {
+		t.Errorf("%q: range %d to %d of %s", text, from, to, err.Summary)
+	}
+}

@@ -36,7 +36,7 @@ var actions = map[string]action{
 type entry struct {
 	action      action
 	header      string
-	contentType bool         // header is Content-Type
+	contentType bool         // header is Content-Type, of an answer
 	regex       *pcre.Regexp // of edit, edit* and echo
 	value       func(*runtime.Request) string
 	env         string // run only if this variable is set …
@@ -85,15 +85,15 @@ func setRequestHeader(c *runtime.Cmd) error {
 // compile reads the arguments from the i-th on: action header [value [replacement]] [condition].
 func compile(c *runtime.Cmd, i int, request bool) (e *entry, early bool, err error) {
 	act, ok := actions[strings.ToLower(c.Arg(i))]
-	if !ok || act == echo && request {
+	if !ok || request && (act == echo || act == note) {
 		return nil, false, runtime.WithDetail(c.ArgErrorf(i, "bad-value", "expected an action, found %q", c.Arg(i)),
-			"the actions are add, set, setifempty, append, merge, unset, echo, note, edit and edit*; echo is for Header only")
+			"the actions are add, set, setifempty, append, merge, unset, edit and edit*, and of Header also echo and note")
 	}
 	e = &entry{action: act}
 	if e.header, _, _ = strings.Cut(c.Arg(i+1), ":"); e.header == "" {
 		return nil, false, c.ArgErrorf(i+1, "wrong-arguments", "expected the name of a header")
 	}
-	e.contentType = runtime.EqualFold(e.header, "Content-Type")
+	e.contentType = !request && runtime.EqualFold(e.header, "Content-Type")
 	want := map[action]int{unset: 2, echo: 2, edit: 4, editAll: 4}[act]
 	if want == 0 {
 		want = 3
@@ -111,6 +111,10 @@ func compile(c *runtime.Cmd, i int, request bool) (e *entry, early bool, err err
 	case edit, editAll:
 		if e.regex, err = c.Regexp(i+2, pcre.Default); err == nil {
 			e.value, err = compileValue(c, i+3)
+		}
+		if err == nil && act == editAll && e.regex.MatchString("") {
+			runtime.WithDetail(c.Warnf("endless-edit", "the regular expression of edit* matches nothing, which takes httpd down when the header is there"),
+				"use edit, or an expression that matches at least one character")
 		}
 	case unset:
 	default:
@@ -161,7 +165,10 @@ func compileValue(c *runtime.Cmd, i int) (func(*runtime.Request) string, error) 
 		item := &f.Items[k]
 		constant = constant && item.Op == ""
 		if item.Angle {
-			c.Notef("angle-variable", "%%<%s>e is read as %%{%s}e", item.Arg, item.Arg)
+			d := c.ArgErrorf(i, "angle-variable", "%%<%s>e is read as %%{%s}e, which is how httpd spells it", item.Arg, item.Arg)
+			d = c.Within(d, i, item.Range.Start.Offset, item.Range.End.Offset)
+			d.Severity = parser.Note
+			c.Report(d)
 		}
 		get, err := formatItem(item)
 		if err != nil {

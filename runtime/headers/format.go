@@ -48,11 +48,12 @@ func formatItem(item *grammar.FormatItem) (func(*runtime.Request) string, error)
 }
 
 func sslItem(name string) func(*runtime.Request) string {
+	known := false
 	var get func(*runtime.Request) string
 	if runtime.SSLVariable != nil {
-		get, _ = runtime.SSLVariable(name)
+		get, known = runtime.SSLVariable(name)
 	}
-	if get == nil {
+	if !known {
 		return func(*runtime.Request) string { return null }
 	}
 	return func(r *runtime.Request) string {

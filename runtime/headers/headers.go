@@ -18,7 +18,7 @@ func init() {
 			Syntax: "[onsuccess|always] add|append|echo|edit|edit*|merge|set|setifempty|unset|note " + arguments,
 			Help:   "Changes a header of the answer", Set: setHeader},
 		{Name: "RequestHeader", Args: parser.TakeArgv, In: parser.Anywhere | parser.HTAccess,
-			Syntax: "add|append|edit|edit*|merge|set|setifempty|unset|note " + arguments,
+			Syntax: "add|append|edit|edit*|merge|set|setifempty|unset " + arguments,
 			Help:   "Changes a header of the request, before a handler or a backend sees it", Set: setRequestHeader},
 	}
 	Module.Hooks = []runtime.Hook{

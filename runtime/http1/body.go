@@ -33,6 +33,7 @@ type Body struct {
 	err       error
 	lim       Limits
 	deadline  func(got int64) time.Time
+	flush     *Conn
 	trailers  table.Table
 }
 
@@ -67,6 +68,11 @@ func (b *Body) ResetResponse(c *Conn, h *ResponseHead) {
 // SetDeadline makes f be asked, with the number of body bytes read so far, before each wait for more, for the time at
 // which that wait ends; the zero time is the connection's read timeout. See ReqTimeout.
 func (b *Body) SetDeadline(f func(got int64) time.Time) { b.deadline = f }
+
+// FlushTo makes dst be flushed whenever a Read finds nothing and is going to wait for more: so that a slow body moves on
+// without every piece being flushed. A failure of that is a *WriteError. WriteTo does it by itself where it writes to a
+// Conn or a ChunkedWriter.
+func (b *Body) FlushTo(dst *Conn) { b.flush = dst }
 
 // Complete reports whether the body was read to its end, so that the next message can be read.
 func (b *Body) Complete() bool { return b.done && b.err == nil }
@@ -166,7 +172,10 @@ func (b *Body) fill() error {
 			defer b.c.SetReadTimeout(b.c.rd.timeout)
 		}
 	}
-	return b.c.fill()
+	b.c.partner = b.flush
+	err := b.c.fill()
+	b.c.partner = nil
+	return err
 }
 
 // fail takes the connection's error: its end is the body's end or an early one.

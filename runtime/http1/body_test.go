@@ -207,3 +207,81 @@ func TestSplice(t *testing.T) {
 		}
 	}
 }
+
+// A slow body must not sit in the write buffer while more of it is awaited: the origin sends the next piece only after
+// the client has the one before.
+func TestSlowBodyIsFlushed(t *testing.T) {
+	for _, chunked := range []bool{false, true} {
+		origin, in := tcpPair(t)
+		out, client := tcpPair(t)
+		errs := make(chan error, 1)
+		src, dst := NewConn(in), NewConn(out)
+		go func() {
+			var b Body
+			b.Reset(src, UntilClose, 0, &DefaultLimits)
+			var w io.Writer = dst
+			if chunked {
+				w = NewChunkedWriter(dst)
+			}
+			_, err := b.WriteTo(w)
+			errs <- err
+		}()
+		c := NewConn(client)
+		var got Body
+		if chunked {
+			got.Reset(c, Chunked, 0, &DefaultLimits)
+		} else {
+			got.Reset(c, UntilClose, 0, &DefaultLimits)
+		}
+		for range 3 {
+			if _, err := origin.Write([]byte("piece")); err != nil {
+				t.Fatal(err)
+			}
+			p := make([]byte, 5)
+			if _, err := io.ReadFull(&got, p); err != nil || string(p) != "piece" {
+				t.Fatalf("%q, %v", p, err)
+			}
+		}
+		origin.Close()
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Whose failure an error is must be told, also when the kernel moves the body.
+func TestWhoFailed(t *testing.T) {
+	for _, size := range []int64{1000, 10 << 20} {
+		for _, clientGone := range []bool{false, true} {
+			origin, in := tcpPair(t)
+			out, client := tcpPair(t)
+			src, dst := NewConn(in), NewConn(out)
+			dst.SetWriteTimeout(0)
+			if clientGone {
+				if err := client.SetLinger(0); err != nil {
+					t.Fatal(err)
+				}
+				client.Close()
+				awaitInput(t, out)
+				go func() {
+					_, _ = origin.Write(make([]byte, size-1)) // fails when the test closes in
+				}()
+			} else {
+				go func() { _, _ = io.Copy(io.Discard, plainReader{client}) }()
+				if _, err := origin.Write(make([]byte, size/100)); err != nil {
+					t.Fatal(err)
+				}
+				origin.Close()
+			}
+			var b Body
+			b.Reset(src, Length, size, &DefaultLimits)
+			_, err := b.WriteTo(dst)
+			var we *WriteError
+			if err == nil || errors.As(err, &we) != clientGone {
+				t.Errorf("%d bytes, client gone %v: %v", size, clientGone, err)
+			}
+			src.Close()
+			dst.Close()
+		}
+	}
+}

@@ -44,6 +44,8 @@ type Conn struct {
 	sent    bool // FlushAwait: the request is on its way
 	rn      int  // result of fillRaw
 	rerr    error
+	partner *Conn // flushed before a wait for bytes: see Body.FlushTo
+	perr    error // the error of that
 	werr    error
 	fillFn  func(fd uintptr) bool
 	awaitFn func(fd uintptr) bool
@@ -51,6 +53,9 @@ type Conn struct {
 	bufs    net.Buffers
 	small   [1]byte
 	idle    time.Duration // Pool: since when it is idle
+
+	// Data is its user's: it stays with the connection while a Pool holds it.
+	Data any
 }
 
 // NewConn wraps nc. TCP and unix connections are read through their file descriptor; any other (TLS) through Read.
@@ -170,6 +175,10 @@ var errBufferFull = errors.New("http1: read buffer is full")
 
 // filled takes the result of fillRaw.
 func (c *Conn) filled() error {
+	if err := c.perr; err != nil {
+		c.perr = nil
+		return &WriteError{err}
+	}
 	switch {
 	case c.rerr != nil:
 		return &net.OpError{Op: "read", Net: c.nc.LocalAddr().Network(), Source: c.nc.LocalAddr(),
@@ -200,7 +209,10 @@ func (c *Conn) fillRaw(fd uintptr) bool {
 			c.releaseRead()
 		}
 		if err == unix.EAGAIN {
-			return false
+			if p := c.partner; p != nil && len(p.wb) > 0 {
+				c.perr = p.Flush()
+			}
+			return c.perr != nil
 		}
 	}
 	c.rn, c.rerr = n, err
@@ -209,6 +221,11 @@ func (c *Conn) fillRaw(fd uintptr) bool {
 
 // fillPlain reads through nc.
 func (c *Conn) fillPlain() error {
+	if p := c.partner; p != nil { // it can't be known whether this is going to wait
+		if err := p.Flush(); err != nil {
+			return &WriteError{err}
+		}
+	}
 	if c.rb == nil {
 		c.rb = getBuffer()
 	}
@@ -288,13 +305,23 @@ func (c *Conn) Alive() bool {
 			return false
 		}
 	}
-	alive := false
-	err := raw.Control(func(fd uintptr) {
+	n, err := peekByte(raw)
+	return err == unix.EAGAIN || err == nil && n > 0 && c.raw == nil
+}
+
+// peekByte looks for a byte to read without waiting for it: n is 0 at the stream's end, err EAGAIN if there is none yet.
+func peekByte(raw syscall.RawConn) (n int, err error) {
+	ctlErr := raw.Control(func(fd uintptr) {
 		var b [1]byte
-		n, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
-		alive = err == unix.EAGAIN || err == unix.EINTR || err == nil && n > 0 && c.raw == nil
+		n, _, err = unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		for err == unix.EINTR {
+			n, _, err = unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		}
 	})
-	return err == nil && alive
+	if ctlErr != nil {
+		return 0, ctlErr
+	}
+	return n, err
 }
 
 // growFull makes a full buffer longer. The callers bound how often.

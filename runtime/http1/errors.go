@@ -57,6 +57,16 @@ func (e *ResponseError) Error() string {
 // Unwrap returns the cause.
 func (e *ResponseError) Unwrap() error { return e.Err }
 
+// WriteError is an error of the side that is written to, where a call reads from one connection and writes to another;
+// any other error of such a call is of the side that is read.
+type WriteError struct{ Err error }
+
+// Error implements error.
+func (e *WriteError) Error() string { return "http1: writing: " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *WriteError) Unwrap() error { return e.Err }
+
 // FieldError is a header field that must not be written: it would break the head's framing.
 type FieldError struct{ Key, Value string }
 

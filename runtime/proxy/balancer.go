@@ -25,6 +25,7 @@ type Balancer struct {
 	FlagR FlagR
 
 	flagR   runtime.Opt[FlagR] // of its <Proxy> section
+	base    *Balancer          // the main server's, whose members and so whose state it has; nil for none
 	dropped []*Worker          // a vhost's own members, for which the main server's stand in
 }
 

@@ -89,8 +89,8 @@ func setFailOnStatus(b *Balancer, s *setting) error {
 	for _, word := range strings.FieldsFunc(s.val, func(r rune) bool { return r == ',' || r == ' ' }) {
 		n, _, bad := leadingInt(word)
 		if bad || n < 100 || n >= 600 {
-			at := len(s.key) + 1 + strings.Index(s.val, word)
-			return s.cmd.Within(s.cmd.ArgErrorf(s.arg, "bad-value", "failonstatus expects HTTP statuses from 100 to 599, found %q", word), s.arg, at, at+len(word))
+			at := strings.Index(s.val, word)
+			return s.within(s.errorf("bad-value", "failonstatus expects HTTP statuses from 100 to 599, found %q", word), at, at+len(word))
 		}
 		b.FailOnStatus = append(b.FailOnStatus, n)
 	}

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"net/netip"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -49,9 +50,12 @@ func CanonURL(r *runtime.Request) runtime.Result {
 }
 
 // MemberURL makes the URL for a member of a balancer from the balancer's, canonical in the way of the member's
-// scheme; r.Filename is set to it (balancer_fixup).
+// scheme; r.Filename is set to it (balancer_fixup). url is what Selector.PreRequest was given.
 func MemberURL(r *runtime.Request, w *Worker, url string) (string, runtime.Result) {
 	path := ""
+	if hasQuery(r) {
+		url = url[:max(len(url)-len(r.Args)-1, 0)]
+	}
 	if i := authorityEnd(url); i >= 0 {
 		path = url[i:]
 	}
@@ -62,6 +66,10 @@ func MemberURL(r *runtime.Request, w *Worker, url string) (string, runtime.Resul
 	}
 	return r.Filename[len(proxyPrefix):], res
 }
+
+// hasQuery tells that the query is not yet part of a canonical balancer's URL: it is appended for the selector to
+// look at, and taken off again by MemberURL.
+func hasQuery(r *runtime.Request) bool { return r.HasArgs && !r.Notes.Has("proxy-nocanon") }
 
 // takeSocket takes the socket out of "proxy:unix:/path|scheme://…" (fixup_uds_filename).
 func takeSocket(r *runtime.Request) runtime.Result {
@@ -97,11 +105,16 @@ func takeSocket(r *runtime.Request) runtime.Result {
 
 // canonHTTP is proxy_http_canon: for schemes whose URLs are http's.
 func canonHTTP(r *runtime.Request, scheme, url string) runtime.Result {
-	r.Logf(Module, runtime.LogTrace1, "", "%s: canonicalising URL %s", strings.ToUpper(scheme), url)
+	if r.LogOn(Module, runtime.LogTrace1) {
+		r.Logf(Module, runtime.LogTrace1, "", "HTTP: canonicalising URL %s", url)
+	}
 	n, err := canonNetloc(url[len(scheme)+1:])
 	if err != "" {
 		r.Logf(Module, runtime.LogErr, "AH01083", "error parsing URL %s: %s", url, err)
 		return 400
+	}
+	if noHost(n.host) {
+		return Error(r, 500, "DNS lookup failure for: "+n.host)
 	}
 	path, query, raw := n.path, "", true
 	switch {
@@ -125,20 +138,32 @@ func canonHTTP(r *runtime.Request, scheme, url string) runtime.Result {
 	}
 	port := ""
 	if n.port != 0 && n.port != schemePorts[scheme] {
-		port = ":" + strconv.Itoa(n.port)
+		port = n.portText
+	}
+	if !hasQuery(r) {
+		if isCanonical(url, scheme, n.host, port, path) {
+			return runtime.OK
+		}
+	} else {
+		query = "?" + query
 	}
 	host := n.host
 	if strings.IndexByte(host, ':') >= 0 {
 		host = "[" + host + "]"
 	}
-	mark := ""
-	if r.HasArgs && !r.Notes.Has("proxy-nocanon") {
-		mark = "?"
-	} else {
-		query = ""
-	}
-	r.Filename = proxyPrefix + scheme + "://" + host + port + "/" + path + mark + query
+	r.Filename = proxyPrefix + scheme + "://" + host + port + "/" + path + query
 	return runtime.OK
+}
+
+// isCanonical tells that url is made of just these parts: then Filename can stay as it is, which saves a copy.
+func isCanonical(url, scheme, host, port, path string) bool {
+	for _, part := range [...]string{scheme, "://", host, port, "/"} {
+		if !strings.HasPrefix(url, part) {
+			return false
+		}
+		url = url[len(part):]
+	}
+	return url == path
 }
 
 // canonBalancer checks a balancer's URL. Its path stays as it is: the member's scheme decides about it.
@@ -156,6 +181,7 @@ func canonBalancer(r *runtime.Request, url string) runtime.Result {
 type netloc struct {
 	host, path string
 	port       int
+	portText   string // ":8080", "" for none
 }
 
 // canonNetloc takes "//user:password@host:port/path" apart (ap_proxy_canon_netloc); the user is dropped.
@@ -175,12 +201,54 @@ func canonNetloc(s string) (n netloc, err string) {
 		}
 		authority = authority[i+1:]
 	}
-	host, port, hasPort, bad := splitHostPort(authority)
-	if bad != nil || host == "" || hasPort && port == 0 || strings.IndexByte(host, '%') >= 0 && strings.IndexByte(host, ':') >= 0 {
+	var ok bool
+	if n.host, n.portText, ok = addrPort(authority); !ok {
 		return n, "Invalid host/port"
 	}
-	n.host, n.port = lower(host), port
+	n.host = lower(n.host)
+	if n.portText != "" {
+		// addrPort has seen that it is a number in range.
+		n.port, _ = strconv.Atoi(n.portText[1:])
+		if n.portText[1] == '0' {
+			n.portText = ":" + strconv.Itoa(n.port)
+		}
+	}
 	return n, ""
+}
+
+// addrPort splits an authority as apr_parse_addr_port does: digits at its end behind a colon are a port, all else is the host, colons
+// included. port is ":8080" or "".
+func addrPort(s string) (host, port string, ok bool) {
+	i := len(s)
+	for i > 0 && s[i-1] >= '0' && s[i-1] <= '9' {
+		i--
+	}
+	if i == 0 {
+		return "", "", false
+	}
+	host = s
+	if s[i-1] == ':' && i < len(s) {
+		n, err := strconv.ParseUint(s[i:], 10, 16)
+		if err != nil || n == 0 {
+			return "", "", false
+		}
+		host, port = s[:i-1], s[i-1:]
+	}
+	if strings.HasPrefix(host, "[") {
+		inner, closed := strings.CutSuffix(host[1:], "]")
+		addr, err := netip.ParseAddr(inner)
+		return inner, port, closed && err == nil && addr.Is6() && addr.Zone() == ""
+	}
+	return host, port, host != ""
+}
+
+// noHost tells that a host holds a colon and is no IPv6 address: mostly a path glued to a port, as by ProxyPass /a/ http://b:80.
+func noHost(host string) bool {
+	if strings.IndexByte(host, ':') < 0 {
+		return false
+	}
+	_, err := netip.ParseAddr(host)
+	return err != nil
 }
 
 func goodEscapes(s string) bool {

@@ -121,7 +121,7 @@ func mergeBalancers(base, add []*Balancer) []*Balancer {
 func (v *Balancer) over(base *Balancer) *Balancer {
 	n := *v
 	n.Members, n.Section = base.Members, base.Section
-	n.dropped = v.Members
+	n.dropped, n.base = v.Members, base
 	if n.Sticky == "" {
 		n.Sticky, n.StickyPath = base.Sticky, base.StickyPath
 	}

@@ -175,6 +175,9 @@ func choose(r *runtime.Request, s *RequestState) runtime.Result {
 	}
 	if b := s.Balancer; b != nil {
 		res := runtime.Result(runtime.Declined)
+		if hasQuery(r) {
+			s.URL += "?" + r.Args
+		}
 		if selector.PreRequest != nil {
 			s.Worker, res = selector.PreRequest(r, b, &s.URL)
 		}

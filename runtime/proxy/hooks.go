@@ -13,7 +13,8 @@ type Canonicalizer func(r *runtime.Request, url string) runtime.Result
 
 // Selector chooses members: mod_proxy's pre_request and post_request hooks, which mod_proxy_balancer fulfils.
 type Selector struct {
-	// PreRequest chooses a member of b and puts its scheme, host and path into *url. At a retry
+	// PreRequest chooses a member of b and sets *url to MemberURL of it. *url is the balancer's, its path not encoded, the
+	// query behind a "?". At a retry
 	// Of(r).Worker is the one that failed. Without a worker it answers 503, or what the client is to get.
 	PreRequest func(r *runtime.Request, b *Balancer, url *string) (*Worker, runtime.Result)
 	// PostRequest is told the end, once for the last worker that was tried (nil if none was found). r.Status is the answer's.

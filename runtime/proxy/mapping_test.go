@@ -72,7 +72,7 @@ func TestMapping(t *testing.T) {
 	cases := readMapping(t)
 	g := mustCompile(t, mappingConf(cases, "1"))
 	address := serve(t, g)
-	checkMapping(t, cases, address, func(body string) string {
+	checkMapping(t, cases, address, "1", func(body string) string {
 		if i := authorityEnd(body); i >= 0 {
 			return body[i:]
 		}
@@ -102,14 +102,8 @@ func TestMappingOfHTTPD(t *testing.T) {
 	free.Close()
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	dir := t.TempDir()
-	modules := os.Getenv("PINION_HTTPD_MODULES")
-	if modules == "" {
-		modules = "/usr/lib/apache2/modules"
-	}
 	var conf strings.Builder
-	for _, m := range []string{"mpm_event", "authz_core", "setenvif", "proxy", "proxy_http", "proxy_balancer", "slotmem_shm", "lbmethod_byrequests"} {
-		fmt.Fprintf(&conf, "LoadModule %s_module %s/mod_%s.so\n", m, modules, m)
-	}
+	conf.WriteString(loadModules("mpm_event", "authz_core", "setenvif", "proxy", "proxy_http", "proxy_balancer", "slotmem_shm", "lbmethod_byrequests"))
 	fmt.Fprintf(&conf, "ServerRoot %s\nServerName main.test\nListen %s\nPidFile %s/pid\nErrorLog %s/log\nLogLevel proxy:trace2\nDefaultRuntimeDir %s\nDocumentRoot %s\n%s",
 		dir, address, dir, dir, dir, dir, mappingConf(cases, port))
 	file := filepath.Join(dir, "httpd.conf")
@@ -146,13 +140,13 @@ func TestMappingOfHTTPD(t *testing.T) {
 			c.asks[i].answer = c.asks[i].httpd
 		}
 	}
-	checkMapping(t, cases, address, func(body string) string { return body })
+	checkMapping(t, cases, address, port, func(body string) string { return body })
 }
 
-func checkMapping(t *testing.T, cases []mappingCase, address string, seen func(body string) string) {
+func checkMapping(t *testing.T, cases []mappingCase, address, port string, seen func(body string) string) {
 	for _, c := range cases {
 		for _, a := range c.asks {
-			resp, body := ask(t, address, "GET", a.target, c.name+".test", a.fields)
+			resp, body := ask(t, address, "GET", strings.ReplaceAll(a.target, "BPORT", port), c.name+".test", a.fields)
 			got := fmt.Sprint(resp.StatusCode)
 			if resp.StatusCode == 200 {
 				got = seen(body)
@@ -162,4 +156,17 @@ func checkMapping(t *testing.T, cases []mappingCase, address string, seen func(b
 			}
 		}
 	}
+}
+
+// loadModules are the LoadModule lines for a real httpd.
+func loadModules(names ...string) string {
+	dir := os.Getenv("PINION_HTTPD_MODULES")
+	if dir == "" {
+		dir = "/usr/lib/apache2/modules"
+	}
+	var b strings.Builder
+	for _, m := range names {
+		fmt.Fprintf(&b, "LoadModule %s_module %s/mod_%s.so\n", m, dir, m)
+	}
+	return b.String()
 }

@@ -77,24 +77,30 @@ func (conf *ServerConf) complete(c *runtime.Compiler, s *runtime.Server, main *S
 
 func (b *Balancer) bind(c *runtime.Compiler, conf *ServerConf) {
 	b.FlagR = b.flagR.Or(conf.FlagR.Or(RouteOnly))
+	if b.base != nil {
+		b.State = b.base.State
+		b.warnDropped(c)
+		return
+	}
 	st, err := runtime.Adopt(c, "proxy.balancer "+conf.key+" "+b.Name, func() (*BalancerState, error) { return &BalancerState{Nonce: newNonce()}, nil })
 	if err != nil {
 		c.Report(&parser.Diagnostic{Code: "internal", Summary: err.Error(), Place: b.Place})
 		return
 	}
 	b.State = st
+	for _, w := range b.Members {
+		w.FlagR = b.FlagR
+		adoptWorker(c, w)
+		w.noteR(c)
+	}
+}
+
+// warnDropped says that members are ignored.
+func (b *Balancer) warnDropped(c *runtime.Compiler) {
 	if len(b.dropped) > 0 {
 		c.Report(&parser.Diagnostic{Severity: parser.Warning, Code: "members-ignored", Place: b.dropped[0].Place,
 			Summary: fmt.Sprintf("the members of %s given here are ignored: the main server defines a balancer of that name, whose members the vhost inherits", b.Name),
 			Detail:  "give the balancer another name here, or put BalancerInherit Off and ProxyPassInherit Off into this vhost"})
-	}
-	for _, w := range b.Members {
-		if w.State != nil {
-			continue // the main server's
-		}
-		w.FlagR = b.FlagR
-		adoptWorker(c, w)
-		w.noteR(c)
 	}
 }
 
@@ -120,7 +126,9 @@ func (w *Worker) noteR(c *runtime.Compiler) {
 	d := &parser.Diagnostic{Severity: parser.Note, Code: "route-only-flag", Place: w.readR,
 		Summary: "R is read as route-only: this worker takes requests that carry its own route and no others",
 		Detail:  "BalancerFlagR hot-spare gives R the meaning of httpd 2.4.34 and later: to stand in for members that are unusable"}
-	if w.FlagR == HotSpareR {
+	if w.Balancer == nil {
+		d.Summary, d.Detail = "R has no effect: this worker is no member of a balancer", ""
+	} else if w.FlagR == HotSpareR {
 		d.Summary = "R is read as hot spare: this worker stands in for members that are unusable"
 		d.Detail = "BalancerFlagR route-only gives R the other meaning: to take requests that carry the worker's own route and no others"
 	}

@@ -115,8 +115,8 @@ func setProxySet(c *runtime.Cmd) error {
 	if inProxy {
 		from, arg, url, match = 0, wholeLine, c.Section.Path, c.Section.Regex != nil
 	}
-	if len(c.Node.Args) <= from {
-		return c.Errorf("wrong-arguments", "ProxySet needs at least one key=value")
+	if len(c.Node.Args) == 0 && !inProxy {
+		return c.Errorf("wrong-arguments", "ProxySet needs a URL and key=value outside of <Proxy>")
 	}
 	b, w, err := subject(c, arg, url, match, inProxy)
 	if err != nil {

@@ -60,6 +60,9 @@ func keyValue(c *runtime.Cmd, i int) (setting, error) {
 func notAParameter(c *runtime.Cmd, i int) error {
 	word := c.Arg(i)
 	d := c.ArgErrorf(i, "bad-parameter", "expected key=value, found %q", word)
+	if strings.HasPrefix(word, "#") {
+		return runtime.WithDetail(d, "a comment stands on a line of its own")
+	}
 	if n := nearest(word, append([]string{"nocanon", "interpolate", "noquery"}, workerNames...)); n != "" {
 		runtime.WithDetail(d, "did you mean %s?", n)
 	}
@@ -73,9 +76,13 @@ func warning(d *parser.Diagnostic) *parser.Diagnostic {
 
 // errorf makes an error at the value.
 func (s *setting) errorf(code, format string, args ...any) *parser.Diagnostic {
-	d := s.cmd.ArgErrorf(s.arg, code, format, args...)
+	return s.within(s.cmd.ArgErrorf(s.arg, code, format, args...), 0, len(s.val))
+}
+
+// within narrows an error to the bytes [from, to) of the value.
+func (s *setting) within(d *parser.Diagnostic, from, to int) *parser.Diagnostic {
 	n := len(s.key) + 1
-	return s.cmd.Within(d, s.arg, n, n+len(s.val))
+	return s.cmd.Within(d, s.arg, n+from, n+to)
 }
 
 // keyErrorf makes an error at the key.

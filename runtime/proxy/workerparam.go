@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"pinion/grammar"
 	"pinion/runtime"
 )
 
@@ -150,9 +151,16 @@ func (w *Worker) setParam(s *setting) error {
 
 // setLoadFactor reads 1 to 100 with decimals, of which httpd keeps two.
 func setLoadFactor(w *Worker, s *setting) error {
-	f, err := strconv.ParseFloat(s.val, 64)
-	if err != nil || f*100 < 100 || int(f*100) > 10000 {
+	end := 0
+	for end < len(s.val) && (s.val[end] >= '0' && s.val[end] <= '9' || s.val[end] == '.') {
+		end++
+	}
+	f, err := strconv.ParseFloat(s.val[:end], 64)
+	if err != nil || f*100 < 100 || f >= 101 || int(f*100) > 10000 {
 		return s.errorf("bad-value", "loadfactor must be a number from 1 to 100, found %q", s.val)
+	}
+	if end < len(s.val) {
+		s.cmd.Report(warning(s.errorf("not-a-number", "loadfactor expects a number, found %q: read as %v, as httpd does", s.val, f)))
 	}
 	w.LBFactor = int(f * 100)
 	return nil
@@ -206,41 +214,28 @@ func setFlush(w *Worker, s *setting) error {
 	return nil
 }
 
-// setStatus reads letters with signs before them, such as "+D-N": a sign holds until the next one.
+// setStatus reads letters with signs before them, such as "+D-N".
 func setStatus(w *Worker, s *setting) error {
-	on := true
-	for i := 0; i < len(s.val); i++ {
-		if s.val[i] == '+' || s.val[i] == '-' {
-			on = s.val[i] == '+'
-			if i++; i == len(s.val) {
-				return s.statusError(i-1, "expected a status letter after %q, found the end", s.val[i-1:])
-			}
-		}
-		bit := StatusOf(s.val[i])
-		if bit == 0 {
-			return s.statusError(i, "expected a status letter, found %q", s.val[i:i+1])
-		}
-		if bit == HotSpare && on {
-			d := s.errorf("route-only-flag", "")
-			w.readR = s.cmd.Within(d, s.arg, len(s.key)+1+i, len(s.key)+2+i).Place
-		}
-		if on {
-			w.Params.Status |= bit
-		} else {
+	flags, bad := grammar.ParseStatus(s.val)
+	if bad != nil {
+		d := s.cmd.ArgErrorf(s.arg, bad.Code, "%s", bad.Summary)
+		return runtime.WithDetail(s.within(d, bad.Range.Start.Offset, bad.Range.End.Offset), "%s", bad.Detail)
+	}
+	for _, f := range flags {
+		bit := StatusOf(f.Letter)
+		if !f.Set {
 			w.Params.Status &^= bit
+			continue
+		}
+		w.Params.Status |= bit
+		if bit == HotSpare {
+			w.readR = s.within(s.errorf("route-only-flag", ""), f.Pos.Offset, f.Pos.Offset+1).Place
 		}
 	}
 	return nil
 }
 
-func (s *setting) statusError(i int, format string, args ...any) error {
-	d := s.cmd.ArgErrorf(s.arg, "bad-status", format, args...)
-	at := len(s.key) + 1 + i
-	return runtime.WithDetail(s.cmd.Within(d, s.arg, at, at+1), "the letters are D (disabled), S (stopped), I (ignore errors), "+
-		"H (hot standby), R (route-only or hot spare, see BalancerFlagR), E (error), N (drain) and C (health check failed)")
-}
-
-var healthMethods = []string{"NONE", "TCP", "OPTIONS", "HEAD", "GET", "CPING", "OPTIONS11", "HEAD11", "GET11"}
+var healthMethods = []string{"NONE", "TCP", "OPTIONS", "HEAD", "GET", "OPTIONS11", "HEAD11", "GET11"}
 
 func setHCMethod(w *Worker, s *setting) error {
 	m := strings.ToUpper(s.val)

@@ -27,7 +27,10 @@ func findWorker(workers []*Worker, url string, kinds int) *Worker {
 	if min < 0 {
 		return nil
 	}
-	low := lower(url[:min]) + url[min:]
+	low := url
+	if l := lower(url[:min]); l != url[:min] {
+		low = l + url[min:]
+	}
 	var best *Worker
 	for _, w := range workers {
 		if (best == nil || len(w.Name) > len(best.Name)) && w.serves(low, min, kinds) {

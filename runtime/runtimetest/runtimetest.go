@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"pinion/parser"
 	"pinion/runtime"
 )
@@ -24,6 +26,10 @@ import (
 var File = runtime.Define(runtime.Module{Name: "file_module", File: "mod_file.c", Hooks: []runtime.Hook{
 	{Phase: runtime.TranslateName, Order: runtime.ReallyLast, Always: true, Run: func(r *runtime.Request) runtime.Result {
 		r.Filename = "/srv/www" + r.URI
+		return runtime.OK
+	}},
+	{Phase: runtime.TypeChecker, Order: runtime.ReallyLast, Always: true, Run: func(r *runtime.Request) runtime.Result {
+		r.ContentType = "text/html"
 		return runtime.OK
 	}},
 	{Phase: runtime.Handler, Order: runtime.ReallyLast, Always: true, Run: handle},
@@ -40,9 +46,6 @@ func handle(r *runtime.Request) runtime.Result {
 	r.HeadersOut.Set("Last-Modified", "Fri, 20 Nov 2026 10:12:58 GMT")
 	r.HeadersOut.Set("ETag", `"3-660b27d100d41"`)
 	r.HeadersOut.Set("Accept-Ranges", "bytes")
-	if r.ContentType == "" {
-		r.ContentType = "text/html"
-	}
 	r.HeadersOut.Set("Content-Length", strconv.Itoa(len(body)))
 	if err := r.SendText("", body); err != nil {
 		return runtime.Done
@@ -150,4 +153,10 @@ func Field(answer, name string) string {
 		}
 	}
 	return strings.Join(values, "|")
+}
+
+// Main runs the tests of a package and fails when they leave goroutines behind.
+func Main(m *testing.M) {
+	// The clock of regexp2's time limit goes on for a while after the last match.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/dlclark/regexp2/v2.runClock"))
 }

@@ -202,6 +202,13 @@ func (k *cluster) waitFor(name string, n int) error {
 	}
 }
 
+// pending tells whether a request arrived that take has not given yet.
+func (k *cluster) pending() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.taken < len(k.arrivals)
+}
+
 // take gives the arrivals since the last call, in order, once each is complete.
 func (k *cluster) take() ([]*arrival, error) {
 	k.mu.Lock()

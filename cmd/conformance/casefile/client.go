@@ -24,6 +24,10 @@ type client struct {
 	cookies []string // the jar: name=value
 	jar     bool
 	answers int // how many were read
+	// reopens says that a kept connection which the server closed before it
+	// took the request is opened anew. httpd's event MPM closes kept
+	// connections when it has no free thread, as may be right after its start.
+	reopens bool
 	out     strings.Builder
 }
 
@@ -31,6 +35,7 @@ type clientConn struct {
 	net.Conn
 	in      *bufio.Reader
 	pending []string // methods of requests that are not answered yet
+	used    bool     // an answer came over it
 	port    string
 	sni     string
 }
@@ -157,7 +162,7 @@ func (p *client) connection() (*clientConn, error) {
 		raw = tls.Client(raw, &tls.Config{ServerName: conn.sni, InsecureSkipVerify: true})
 	}
 	raw.SetDeadline(time.Now().Add(2 * patience))
-	conn.Conn, conn.in, conn.pending = raw, bufio.NewReader(raw), nil
+	conn.Conn, conn.in, conn.pending, conn.used = raw, bufio.NewReader(raw), nil, false
 	return conn, nil
 }
 
@@ -180,6 +185,9 @@ func (p *client) request(s *step, name string) error {
 		lines, answer, err := p.exchange(s)
 		if err != nil {
 			return err
+		}
+		if p.reopens && answer != nil && answer.stale && !p.cluster.pending() {
+			continue
 		}
 		if s.later {
 			return p.title(name+" "+s.request+" (later)", nil)
@@ -329,6 +337,7 @@ func (p *client) read(conn *clientConn) ([]string, *message, error) {
 			m.readBody(conn.in, true)
 		}
 		p.answers++
+		conn.used = true
 		p.keep(m)
 		return p.after(conn, append(lines, m.lines("  >")...), m), m, nil
 	}
@@ -343,6 +352,7 @@ func (p *client) readOther(conn *clientConn, lines []string) ([]string, *message
 	}
 	m := &message{body: data}
 	if len(data) == 0 {
+		m.stale = conn.used
 		m.note = errNoAnswer.Error()
 		if err != nil {
 			m.note = reason(err)

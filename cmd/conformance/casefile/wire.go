@@ -24,6 +24,9 @@ type message struct {
 	trailers []string
 	// note says what ended the message before its time, or is empty.
 	note string
+	// stale says that a connection which had answered before was closed
+	// instead of this answer.
+	stale bool
 }
 
 // field gives the value of the first field of that name.

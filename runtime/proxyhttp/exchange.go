@@ -1,0 +1,302 @@
+package proxyhttp
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"pinion/runtime"
+	"pinion/runtime/http1"
+	"pinion/runtime/proxy"
+)
+
+// exchange is one request to a backend and its answer (httpd's proxy_http_req_t). It is reused.
+type exchange struct {
+	context.Context // as which it asks the pool: see dialExchange
+
+	r    *runtime.Request
+	w    *proxy.Worker
+	conf *proxy.ServerConf
+	dir  *proxy.DirConf
+	t    *transport // nil for a worker without connections of its own
+	c    *http1.Conn
+
+	scheme    string
+	authority string // host and port as the URL has them
+	host      string // without brackets
+	port      int
+	target    string // path and query
+	socket    string
+	secure    bool
+
+	reused  bool // c has served a request before
+	closing bool // c must not be kept
+	force10 bool
+	expect  bool   // the body is only sent after the backend's 100 Continue
+	upgrade string // the protocol asked for; "" for none
+
+	in      *input // what was read of the request's body; nil without a body
+	framing framing
+	length  int64
+
+	head   http1.ResponseHead
+	body   http1.Body
+	limits http1.ResponseLimits
+}
+
+var exchanges = sync.Pool{New: func() any { return &exchange{Context: context.Background()} }}
+
+// Value hands the exchange to the function that connects.
+func (x *exchange) Value(key any) any {
+	if key == (exchangeKey{}) {
+		return x
+	}
+	return nil
+}
+
+// free gives the exchange back, and the connection where it was not given back before: then something went wrong.
+func (x *exchange) free() {
+	x.release(false)
+	x.in.free()
+	fields, trailers := x.head, x.body
+	fields.Reset()
+	*x = exchange{Context: x.Context, head: fields, body: trailers}
+	exchanges.Put(x)
+}
+
+// release gives the connection back to its pool.
+func (x *exchange) release(reusable bool) {
+	c := x.c
+	if c == nil {
+		return
+	}
+	x.c = nil
+	if x.t != nil {
+		x.t.pool.Put(c, reusable && !x.closing)
+		return
+	}
+	_ = c.Close() // whatever it says, it is of no more use
+}
+
+// serve is proxy_http_handler and proxy_wstunnel_handler.
+func serve(r *runtime.Request, w *proxy.Worker, url string) runtime.Result {
+	if isWebSocket(url) && !fallback(r) {
+		if res := requireUpgrade(r, w, url); res != runtime.OK {
+			return res
+		}
+	}
+	x := exchanges.Get().(*exchange)
+	defer x.free()
+	x.r, x.w, x.conf, x.dir = r, w, proxy.Conf(r), proxy.Dir(r)
+	if !x.split(url) {
+		r.Logf(Module, runtime.LogDebug, "AH01113", "HTTP: declining URL %s", url)
+		return runtime.Declined
+	}
+	x.t, _ = w.Transport.(*transport)
+	x.prepare()
+	return x.run()
+}
+
+// split takes the URL apart. Nothing of it is copied.
+func (x *exchange) split(url string) bool {
+	i := strings.Index(url, "://")
+	if i < 0 {
+		return false
+	}
+	switch x.scheme = url[:i]; x.scheme {
+	case "http", "ws":
+		x.port = 80
+	case "https", "wss":
+		x.port, x.secure = 443, true
+	default:
+		return false
+	}
+	rest := url[i+3:]
+	end := strings.IndexByte(rest, '/')
+	if end < 0 {
+		end = len(rest)
+	}
+	x.authority, x.target = rest[:end], rest[end:]
+	if x.target == "" {
+		x.target = "/"
+	}
+	x.host = x.authority
+	if port := strings.LastIndexByte(x.host, ':'); port >= 0 && strings.IndexByte(x.host[port:], ']') < 0 {
+		n, err := strconv.ParseUint(x.host[port+1:], 10, 16)
+		if err != nil {
+			return false
+		}
+		x.host, x.port = x.host[:port], int(n)
+		if n == 80 {
+			x.authority = x.host // httpd leaves 80 out whatever the scheme
+		}
+	}
+	x.host = strings.TrimSuffix(strings.TrimPrefix(x.host, "["), "]")
+	return x.host != ""
+}
+
+// prepare decides what depends on the environment and the worker.
+func (x *exchange) prepare() {
+	r, w := x.r, x.w
+	if x.socket = w.UDS; x.socket == "" && r.Notes.Len() > 0 {
+		x.socket = r.Notes.Get("uds_path")
+	}
+	x.closing = x.t == nil || !w.Reuse()
+	x.limits.FieldSize = w.FieldSize.Or(0)
+	x.limits.BadHeader = badHeader[x.conf.BadHeader.Or(proxy.BadHeaderIsError)]
+	if r.Env.Len() > 0 {
+		x.force10 = r.Env.Has("force-proxy-request-1.0")
+		if x.force10 || r.Env.Has("proxy-nokeepalive") ||
+			r.Proxy == runtime.ProxyReverse && r.Conn.Keepalives == 0 && r.Env.Has("proxy-initial-not-pooled") {
+			x.closing = true
+		}
+	}
+	if x.force10 {
+		return
+	}
+	if (w.Upgrade != "" || x.scheme[0] == 'w') && r.ProtoNum < runtime.HTTP20 {
+		if u := r.HeadersIn.Get("Upgrade"); u != "" && x.mayUpgrade(u) {
+			x.upgrade = u
+		}
+	}
+	x.expect = r.Expecting100 && x.dir.Continue100.Or(true) || w.Ping.Set && r.Body.Length() != 0
+}
+
+var badHeader = [...]http1.BadHeaderPolicy{
+	proxy.BadHeaderIsError: http1.IsError, proxy.BadHeaderIgnore: http1.Ignore, proxy.BadHeaderStartBody: http1.StartBody,
+}
+
+// run sends the request and the answer.
+func (x *exchange) run() runtime.Result {
+	if res := x.prefetch(); res != runtime.OK {
+		return res
+	}
+	for try := 0; ; try++ {
+		if res := x.connect(); res != runtime.OK {
+			return x.failed(res)
+		}
+		res, again := x.attempt()
+		if again && try < maxTries {
+			x.release(false)
+			continue
+		}
+		return x.failed(res)
+	}
+}
+
+// failed keeps the body for another member, where there may be one.
+func (x *exchange) failed(res runtime.Result) runtime.Result {
+	if res == 503 {
+		x.in.keepFor(x.r)
+	}
+	return res
+}
+
+// maxTries bounds how many kept connections in a row may turn out to be closed by the backend.
+const maxTries = 3
+
+// attempt sends the request on x.c and takes the answer. again says that the backend had closed a kept connection and that
+// the request may be sent anew.
+func (x *exchange) attempt() (res runtime.Result, again bool) {
+	c, start := x.c, x.c.BytesOut()
+	res = x.writeHead()
+	if res == runtime.OK && !x.expect {
+		res = x.writeBody()
+	}
+	x.w.State.Transferred.Add(c.BytesOut() + int64(c.Unflushed()) - start)
+	if res != runtime.OK {
+		return res, false
+	}
+	if x.expect && x.w.Ping.Set {
+		c.SetReadTimeout(x.w.Ping.V)
+	}
+	if c.BytesOut() == start {
+		if err := c.FlushAwait(); err != nil {
+			return x.noAnswer(err)
+		}
+	} else if err := c.Flush(); err != nil {
+		return x.bodyFailed(&http1.WriteError{Err: err}), false
+	}
+	return x.answer(), false
+}
+
+// noAnswer takes the error of waiting for the head's first bytes.
+func (x *exchange) noAnswer(err error) (res runtime.Result, again bool) {
+	closed := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+	if closed && x.reused && x.in == nil && idempotent(x.r.Method) {
+		x.r.Server.Logf(proxy.Module, runtime.LogDebug, "AH00951", "%s: backend socket is disconnected.", x.scheme)
+		return 0, true
+	}
+	return x.statusLineFailed(err), false
+}
+
+// idempotent methods may be sent twice (RFC 9110 9.2.2).
+func idempotent(method string) bool {
+	switch method {
+	case "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE":
+		return true
+	}
+	return false
+}
+
+// restless is how long a kept connection may have lain idle before it is looked at first, which costs a system call. A
+// request that can't be sent again has it looked at in any case.
+const restless = 50 * time.Millisecond
+
+// connect takes a connection from the pool or makes one.
+func (x *exchange) connect() runtime.Result {
+	c, reused, err := x.get()
+	for err == nil && reused && !x.fit(c) {
+		x.r.Server.Logf(proxy.Module, runtime.LogDebug, "AH00951", "%s: backend socket is disconnected.", x.scheme)
+		x.t.pool.Put(c, false)
+		c, reused, err = x.get()
+	}
+	if err != nil {
+		return x.connectFailed(err)
+	}
+	x.c, x.reused = c, reused
+	if !reused {
+		info := &connInfo{port: localPort(c)}
+		if x.secure {
+			info.sni = x.serverName()
+		}
+		c.Data = info
+	}
+	timeout := x.w.Timeout(x.r)
+	c.SetReadTimeout(timeout)
+	c.SetWriteTimeout(timeout)
+	if st := x.w.State; st.Retries.Load() != 0 || st.ErrorTime.Load() != 0 {
+		st.Retries.Store(0)
+		st.ErrorTime.Store(0)
+	}
+	return runtime.OK
+}
+
+func (x *exchange) get() (*http1.Conn, bool, error) {
+	if x.t != nil {
+		return x.t.pool.Get(x)
+	}
+	nc, err := x.dial()
+	if err != nil {
+		return nil, false, err
+	}
+	return http1.NewConn(nc), false, nil
+}
+
+// fit tells whether a kept connection can take this request (ap_proxy_check_connection).
+func (x *exchange) fit(c *http1.Conn) bool {
+	if x.secure {
+		if info, ok := c.Data.(*connInfo); !ok || info.sni != x.serverName() {
+			return false
+		}
+	}
+	if x.in == nil && idempotent(x.r.Method) && x.r.Time.Sub(c.IdleSince()) < restless {
+		return true
+	}
+	return c.Alive()
+}

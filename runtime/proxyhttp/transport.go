@@ -1,0 +1,301 @@
+package proxyhttp
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"pinion/parser"
+	"pinion/runtime"
+	"pinion/runtime/http1"
+	"pinion/runtime/proxy"
+)
+
+// transport holds the connections to one worker. It outlives the Graph, unless one of the settings that it is made of has
+// changed: then the new Graph makes its own and this one closes with the last Graph that used it.
+type transport struct {
+	pool *http1.Pool
+	tls  *tls.Config // for https and wss
+	ttl  time.Duration
+
+	// mu guards what follows; held for a copy only.
+	mu    sync.Mutex
+	addrs []netip.Addr
+	until time.Time // when addrs must be looked up anew; zero for never
+}
+
+// Close closes the idle connections; those in use are closed after their request.
+func (t *transport) Close() error {
+	t.pool.Close()
+	return nil
+}
+
+// TLSSetup makes the TLS configuration of the connections to w, and a key that differs whenever the configuration does. A
+// nil configuration stands for this module's own, which verifies nothing (httpd's SSLProxyVerify none).
+type TLSSetup func(c *runtime.Compiler, w *proxy.Worker) (cfg *tls.Config, key string)
+
+var setupTLS TLSSetup = func(*runtime.Compiler, *proxy.Worker) (*tls.Config, string) { return nil, "" }
+
+// SetTLS registers what mod_ssl's SSLProxy… directives say of connections to backends. Only while packages are initialized.
+func SetTLS(f TLSSetup) { setupTLS = f }
+
+// insecure is what TLS to a backend is without any SSLProxy… directive. Sessions are resumed: a full handshake costs a backend much.
+func insecure() *tls.Config {
+	return &tls.Config{InsecureSkipVerify: true, ClientSessionCache: tls.NewLRUClientSessionCache(32)}
+}
+
+var defaultTLS = insecure()
+
+// bind gives the workers of s their transports.
+func bind(c *runtime.Compiler, s *runtime.Server) {
+	conf := proxy.ConfOf(s)
+	for _, w := range conf.Workers {
+		bindWorker(c, w)
+	}
+	for _, b := range conf.Balancers {
+		for _, w := range b.Members {
+			bindWorker(c, w)
+		}
+	}
+}
+
+func bindWorker(c *runtime.Compiler, w *proxy.Worker) {
+	secure := w.Scheme == "https" || w.Scheme == "wss"
+	if w.Transport != nil || !w.FixedAddress || !secure && w.Scheme != "http" && w.Scheme != "ws" {
+		return
+	}
+	cfg := http1.PoolConfig{Dial: dialExchange, Max: w.Max, Smax: w.SMax, TTL: w.TTL, Acquire: w.Acquire.Or(0), DisableReuse: !w.Reuse()}
+	ttl := w.AddressTTL.Or(0)
+	tlsConfig, tlsKey := (*tls.Config)(nil), ""
+	if secure {
+		tlsConfig, tlsKey = setupTLS(c, w)
+	}
+	key := fmt.Sprintf("proxyhttp %s %d %d %d %d %t %d %t %d %v %s", w.Key(), cfg.Max, cfg.Smax, cfg.TTL, cfg.Acquire, cfg.DisableReuse,
+		ttl, w.KeepAlive.Or(false), w.RecvBuffer.Or(0), proxy.ConfOf(w.Server).SourceAddress.V, tlsKey)
+	t, err := runtime.Adopt(c, key, func() (*transport, error) {
+		t := &transport{pool: http1.NewPool(cfg), tls: tlsConfig, ttl: time.Duration(ttl) * time.Second}
+		if secure && tlsConfig == nil {
+			t.tls = insecure()
+		}
+		return t, nil
+	})
+	if err != nil {
+		c.Report(&parser.Diagnostic{Code: "internal", Summary: err.Error(), Place: w.Place})
+		return
+	}
+	w.Transport = t
+}
+
+// connInfo stays with a backend connection.
+type connInfo struct {
+	port string // the local one, for the note proxy-source-port
+	sni  string // of TLS; a request for another name needs another connection
+}
+
+// dialStage tells how far connecting came.
+type dialStage uint8
+
+const (
+	atLookup dialStage = iota
+	atConnect
+	atHandshake
+)
+
+type dialError struct {
+	stage dialStage
+	err   error
+}
+
+func (e *dialError) Error() string { return e.err.Error() }
+func (e *dialError) Unwrap() error { return e.err }
+
+type exchangeKey struct{}
+
+// dialExchange connects for the exchange that asked the pool: it is its own context, so that asking allocates nothing.
+func dialExchange(ctx context.Context) (net.Conn, error) {
+	return ctx.Value(exchangeKey{}).(*exchange).dial()
+}
+
+// dial connects to the backend of x, TLS included (ap_proxy_connect_backend).
+func (x *exchange) dial() (net.Conn, error) {
+	var nc net.Conn
+	var err error
+	if x.socket != "" {
+		nc, err = x.dialSocket()
+	} else {
+		nc, err = x.dialTCP()
+	}
+	if err != nil || !x.secure {
+		return nc, err
+	}
+	return x.handshake(nc)
+}
+
+func (x *exchange) dialSocket() (net.Conn, error) {
+	ctx, cancel := within(x.w.ConnectTimeout(x.r))
+	defer cancel()
+	nc, err := new(net.Dialer).DialContext(ctx, "unix", x.socket)
+	if err != nil {
+		x.r.Server.LogCausef(proxy.Module, runtime.LogErr, err, "AH02454", "%s: attempt to connect to Unix domain socket %s (%s:%d) failed",
+			x.scheme, x.socket, x.host, x.port)
+		return nil, &dialError{atConnect, err}
+	}
+	return nc, nil
+}
+
+func (x *exchange) dialTCP() (net.Conn, error) {
+	addrs, err := x.lookup(false)
+	if err != nil {
+		return nil, &dialError{atLookup, err}
+	}
+	nc, err := x.dialAny(addrs)
+	if err != nil && x.t != nil && x.t.ttl != 0 {
+		// What was looked up long ago may have moved.
+		if again, lookupErr := x.lookup(true); lookupErr == nil && !sameAddrs(addrs, again) {
+			nc, err = x.dialAny(again)
+		}
+	}
+	if err != nil {
+		return nil, &dialError{atConnect, err}
+	}
+	return nc, nil
+}
+
+func (x *exchange) dialAny(addrs []netip.Addr) (nc net.Conn, err error) {
+	d := net.Dialer{KeepAlive: -1, Control: x.control}
+	if x.w.KeepAlive.Or(false) {
+		d.KeepAlive = 0
+	}
+	if from := x.conf.SourceAddress; from.Set {
+		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(from.V, 0))
+	}
+	for i, a := range addrs {
+		to := netip.AddrPortFrom(a, uint16(x.port))
+		ctx, cancel := within(x.w.ConnectTimeout(x.r))
+		nc, err = d.DialContext(ctx, "tcp", to.String())
+		cancel()
+		if err == nil {
+			return nc, nil
+		}
+		level := runtime.LogErr
+		if i < len(addrs)-1 {
+			level = runtime.LogDebug
+		}
+		x.r.Server.LogCausef(proxy.Module, level, err, "AH00957", "%s: attempt to connect to %s (%s:%d) failed", x.scheme, to, x.host, x.port)
+	}
+	return nil, err
+}
+
+// control sets what must be set before connecting.
+func (x *exchange) control(_, _ string, raw syscall.RawConn) error {
+	size := x.w.RecvBuffer.Or(0)
+	if size <= 0 {
+		return nil
+	}
+	err := raw.Control(func(fd uintptr) {
+		if err := unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, size); err != nil {
+			x.r.Server.LogCausef(proxy.Module, runtime.LogErr, err, "AH00953", "apr_socket_opt_set(SO_RCVBUF): Failed to set ProxyReceiveBufferSize, using default")
+		}
+	})
+	return err
+}
+
+// lookup returns the addresses of x.host: at each new connection, or as addressttl= says.
+func (x *exchange) lookup(anew bool) ([]netip.Addr, error) {
+	if a, err := netip.ParseAddr(x.host); err == nil {
+		return []netip.Addr{a}, nil
+	}
+	t := x.t
+	keep := t != nil && t.ttl != 0
+	if keep && !anew {
+		t.mu.Lock()
+		addrs, until := t.addrs, t.until
+		t.mu.Unlock()
+		if addrs != nil && (until.IsZero() || time.Now().Before(until)) {
+			return addrs, nil
+		}
+	}
+	ctx, cancel := within(x.w.ConnectTimeout(x.r))
+	defer cancel()
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", x.host)
+	if err != nil {
+		return nil, err
+	}
+	for i := range addrs {
+		addrs[i] = addrs[i].Unmap()
+	}
+	if keep {
+		t.remember(addrs)
+	}
+	return addrs, nil
+}
+
+// remember keeps addresses for addressttl=; when they have changed, connections to the old ones are not used again.
+func (t *transport) remember(addrs []netip.Addr) {
+	t.mu.Lock()
+	moved := t.addrs != nil && !sameAddrs(t.addrs, addrs)
+	t.addrs, t.until = addrs, time.Time{}
+	if t.ttl > 0 {
+		t.until = time.Now().Add(t.ttl)
+	}
+	t.mu.Unlock()
+	if moved {
+		t.pool.CloseIdle()
+	}
+}
+
+func sameAddrs(a, b []netip.Addr) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for _, x := range a {
+		found := false
+		for _, y := range b {
+			found = found || x == y
+		}
+		if !found {
+			return false
+		}
+	}
+	return true
+}
+
+// serverName is what TLS asks the backend for.
+func (x *exchange) serverName() string {
+	if x.dir.PreserveHost.Or(false) && x.r.Hostname != "" {
+		return x.r.Hostname
+	}
+	return x.host
+}
+
+func (x *exchange) handshake(nc net.Conn) (net.Conn, error) {
+	base := defaultTLS
+	if x.t != nil {
+		base = x.t.tls
+	}
+	cfg := base.Clone()
+	cfg.ServerName = x.serverName()
+	tc := tls.Client(nc, cfg)
+	ctx, cancel := within(x.w.Timeout(x.r))
+	defer cancel()
+	if err := tc.HandshakeContext(ctx); err != nil {
+		nc.Close()
+		return nil, &dialError{atHandshake, err}
+	}
+	return tc, nil
+}
+
+// within is a context that ends after d; 0 is no limit.
+func within(d time.Duration) (context.Context, context.CancelFunc) {
+	if d <= 0 {
+		return context.Background(), func() {}
+	}
+	return context.WithTimeout(context.Background(), d)
+}
