@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -213,7 +214,7 @@ func testPort(name string) string {
 }
 
 func testModules() []*runtime.Module {
-	return append(core.Modules(), proxy.Module, proxy.Pinion, Module, ByRequests, ByTraffic, ByBusyness)
+	return slices.Concat(core.Modules(), []*runtime.Module{proxy.Module, proxy.Pinion}, Modules())
 }
 
 func compile(t testing.TB, text string, st *runtime.State) (*runtime.Graph, []*parser.Diagnostic) {
