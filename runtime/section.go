@@ -230,20 +230,6 @@ func (r *Request) walkLocationAndIf() {
 	}
 }
 
-// fileWalk lays the <Files> sections that match the file's name over the configuration.
-func (r *Request) fileWalk() {
-	files := r.Dir.Core.Files
-	if len(files) == 0 || r.Filename == "" {
-		return
-	}
-	name := r.Filename[strings.LastIndexByte(r.Filename, '/')+1:]
-	for _, s := range files {
-		if r.matches(s, name) {
-			r.Dir = r.Dir.With(s)
-		}
-	}
-}
-
 // WalkProxySections lays the <Proxy> sections that match url ("http://host/…") over the server's defaults, as
 // mod_proxy's map_to_storage does.
 func (r *Request) WalkProxySections(url string) {
