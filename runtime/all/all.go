@@ -17,6 +17,7 @@ import (
 	"pinion/runtime/proxy"
 	"pinion/runtime/proxyhttp"
 	"pinion/runtime/setenvif"
+	"pinion/runtime/static"
 	"pinion/runtime/tls"
 )
 
@@ -30,6 +31,7 @@ var modules = list()
 func list() []*runtime.Module {
 	all := slices.Concat(
 		core.Modules(),
+		[]*runtime.Module{static.Module},
 		[]*runtime.Module{errorlog.Module, accesslog.Module, accesslog.LogIO},
 		authz.Modules(),
 		[]*runtime.Module{env.Module, headers.Module},
