@@ -139,10 +139,8 @@ func (r *Request) locationWalk(base *DirConfig) *DirConfig {
 	if len(x.all) == 0 {
 		return base
 	}
-	uri := r.URI
-	if r.Server.Settings.MergeSlashes.Or(true) {
-		uri = mergeSlashes(uri)
-	}
+	// Paths are compared with slashes merged, whatever MergeSlashes says; regular expressions see the URI as it is.
+	uri := mergeSlashes(r.URI)
 	var buf [16]int
 	hits := buf[:0]
 	if len(x.literal) > 0 {
@@ -162,7 +160,11 @@ func (r *Request) locationWalk(base *DirConfig) *DirConfig {
 		}
 	}
 	for _, i := range x.other {
-		if r.matches(x.all[i], uri) {
+		subject := uri
+		if x.all[i].Regex != nil {
+			subject = r.URI
+		}
+		if r.matches(x.all[i], subject) {
 			hits = append(hits, i)
 		}
 	}

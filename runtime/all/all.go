@@ -13,6 +13,7 @@ import (
 	"pinion/runtime/env"
 	"pinion/runtime/errorlog"
 	"pinion/runtime/headers"
+	"pinion/runtime/mime"
 	"pinion/runtime/http2"
 	"pinion/runtime/proxy"
 	"pinion/runtime/proxyhttp"
@@ -37,7 +38,7 @@ func list() []*runtime.Module {
 		[]*runtime.Module{env.Module, headers.Module},
 		[]*runtime.Module{proxy.Module, proxy.Pinion, proxyhttp.Module, proxyhttp.WSTunnel},
 		[]*runtime.Module{balancer.Module, balancer.ByRequests, balancer.ByTraffic, balancer.ByBusyness},
-		[]*runtime.Module{setenvif.Module, tls.Module, http2.Module},
+		[]*runtime.Module{mime.Module, setenvif.Module, tls.Module, http2.Module},
 	)
 	return append(all, directives.Rest(all))
 }

@@ -215,6 +215,9 @@ func isURL(s string) bool {
 }
 
 func setSetHandler(c *runtime.Cmd) error {
+	if instead, ok := runtime.ScriptHandler(c.Arg(0)); ok {
+		return runtime.WithDetail(c.ArgErrorf(0, "unsupported-handler", "SetHandler %s is not supported: the files' source would be shown", c.Arg(0)), "%s", instead)
+	}
 	f, err := c.StringExpr(0, c.Arg(0))
 	if err == nil {
 		c.Dir.Core.SetHandler = runtime.Some(f)

@@ -68,6 +68,11 @@ func bodyResult(err error) runtime.Result {
 }
 
 func serveFile(r *runtime.Request) runtime.Result {
+	if _, ok := runtime.ScriptHandler(r.Handler); ok {
+		// An expression gave it, or the configuration would have been refused.
+		r.Logf(nil, runtime.LogErr, "AH00519", "handler \"%s\" not found for: %s", r.Handler, r.Filename)
+		return 500
+	}
 	switch info := r.FileInfo; {
 	case info == nil:
 		r.Logf(nil, runtime.LogInfo, "AH00128", "File does not exist: %s", r.Filename+r.PathInfo)
