@@ -318,4 +318,5 @@ func sealServer(s *Server) {
 	})
 	s.Directories = sorted
 	s.locations = indexLocations(s.Locations)
+	s.directories = indexDirectories(s.Directories)
 }

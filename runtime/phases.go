@@ -350,8 +350,7 @@ func (r *Request) SubRequest(uri string) *Request {
 		return n
 	}
 	if !strings.HasPrefix(uri, "/") {
-		dir := r.URI
-		uri = dir[:strings.LastIndexByte(dir, '/')+1] + uri
+		uri = EscapeURI(r.URI[:strings.LastIndexByte(r.URI, '/')+1]) + uri
 	}
 	n.parseTarget(uri)
 	n.UnparsedURI = uri

@@ -14,10 +14,12 @@ import (
 	"pinion/runtime/errorlog"
 	"pinion/runtime/headers"
 	"pinion/runtime/http2"
+	"pinion/runtime/mime"
 	"pinion/runtime/proxy"
 	"pinion/runtime/proxyhttp"
 	"pinion/runtime/rewrite"
 	"pinion/runtime/setenvif"
+	"pinion/runtime/static"
 	"pinion/runtime/tls"
 )
 
@@ -31,12 +33,13 @@ var modules = list()
 func list() []*runtime.Module {
 	all := slices.Concat(
 		core.Modules(),
+		[]*runtime.Module{static.Module},
 		[]*runtime.Module{errorlog.Module, accesslog.Module, accesslog.LogIO},
 		authz.Modules(),
 		[]*runtime.Module{env.Module, headers.Module},
 		[]*runtime.Module{proxy.Module, proxy.Pinion, proxyhttp.Module, proxyhttp.WSTunnel},
 		[]*runtime.Module{balancer.Module, balancer.ByRequests, balancer.ByTraffic, balancer.ByBusyness},
-		[]*runtime.Module{rewrite.Module, setenvif.Module, tls.Module, http2.Module},
+		[]*runtime.Module{mime.Module, rewrite.Module, setenvif.Module, tls.Module, http2.Module},
 	)
 	return append(all, directives.Rest(all))
 }
