@@ -63,6 +63,8 @@ func serverConfOf(c *runtime.Cmd) *serverConf {
 }
 
 func dirConfOf(c *runtime.Cmd) *dirConf {
+	// A directive in a section makes its server's configuration, too.
+	serverConfOf(c)
 	conf := runtime.OwnDirConf[dirConf](c.Dir, Module)
 	if conf.rules == nil {
 		conf.rules = &ruleset{}

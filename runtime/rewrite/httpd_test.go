@@ -175,9 +175,10 @@ func (c *testCase) ask(t *testing.T, address string, log *logBuffer) string {
 }
 
 var (
-	expires = regexp.MustCompile(`expires=[^;]*`)
-	intKey  = regexp.MustCompile(`(map=(lower|upper|unesc)) key=.*? -> `)
-	rid     = regexp.MustCompile(`^(\S+ )?[^\s]+ \S+ \S+ \[[^\]]*\]\[rid#[^/]*/`)
+	expires   = regexp.MustCompile(`expires=[^;]*`)
+	timeOfDay = regexp.MustCompile(`input='20\d{13}'`)
+	intKey    = regexp.MustCompile(`(map=(lower|upper|unesc)) key=.*? -> `)
+	rid       = regexp.MustCompile(`^(\S+ )?[^\s]+ \S+ \S+ \[[^\]]*\]\[rid#[^/]*/`)
 )
 
 // logLine takes out of a line what differs from run to run, and httpd's cache of text maps.
@@ -185,7 +186,7 @@ func (c *testCase) logLine(l string) string {
 	l, ok := strings.CutPrefix(l, "rewrite:")
 	level, text, _ := strings.Cut(l, " ")
 	switch {
-	case !ok || strings.Contains(text, "cache lookup FAILED"):
+	case !ok || strings.Contains(text, "cache lookup FAILED") || strings.HasPrefix(text, "Evaluation of expression from"):
 		return ""
 	case strings.HasPrefix(level, "trace"):
 		text = rid.ReplaceAllString(text, "[")
@@ -193,6 +194,8 @@ func (c *testCase) logLine(l string) string {
 		return ""
 	}
 	text, _, _ = strings.Cut(text, ", referer: ")
+	text = expires.ReplaceAllString(text, "expires=${TIME}")
+	text = timeOfDay.ReplaceAllString(text, "${TIME}")
 	if cached, ok := strings.CutPrefix(text, "[initial] cache lookup OK: "); ok {
 		text = "[initial] map lookup OK: " + cached
 		if key, ok := strings.CutSuffix(cached, " -> val="); ok {
@@ -418,6 +421,11 @@ func walkFolders(r *runtime.Request) runtime.Result {
 	}
 	for _, s := range r.Server.Directories {
 		if strings.HasPrefix(r.Filename+"/", s.Path) {
+			r.Dir = r.Dir.With(s)
+		}
+	}
+	for _, s := range r.Dir.Core.Files {
+		if s.Path == filepath.Base(r.Filename) {
 			r.Dir = r.Dir.With(s)
 		}
 	}
