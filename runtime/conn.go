@@ -144,10 +144,11 @@ func (c *httpConn) serveRequest(g *Graph, base *Server) (more bool) {
 	limits := base.limitsOf()
 	c.began, c.headTime = time.Time{}, base.headTime()
 	limits.HeadDeadline = c.headDue
-	err := c.conn.ReadRequestHead(&c.head, &limits)
 	var refused *http1.ProtocolError
-	if err != nil && !errors.As(err, &refused) {
-		return false
+	if err := c.conn.ReadRequestHead(&c.head, &limits); err != nil {
+		if refused = refusal(err); refused == nil {
+			return false
+		}
 	}
 	r := NewRequest(g, base, c.meta, c)
 	c.req = r
@@ -187,6 +188,12 @@ func (c *httpConn) serveRequest(g *Graph, base *Server) (more bool) {
 		}
 	}
 	return true
+}
+
+// refusal is the answer that an unreadable head gets, nil where the connection itself failed.
+func refusal(err error) (refused *http1.ProtocolError) {
+	errors.As(err, &refused)
+	return refused
 }
 
 // maxDiscard bounds what is read of a body that nobody wanted, to keep a connection: LimitRequestBody's default.
@@ -254,45 +261,20 @@ func (c *httpConn) RelayBody(dst *http1.Conn, chunked bool) (int64, error) {
 	if err := c.beforeBody(); err != nil {
 		return 0, err
 	}
-	if limit := c.bodyLimit(); c.body.Remaining() >= 0 || limit == 0 {
-		n, err := c.body.Relay(dst, chunked)
-		return n, bodyError(err)
-	}
-	return c.relayLimited(dst, chunked)
-}
-
-// relayLimited relays a body of unknown length that LimitRequestBody bounds.
-func (c *httpConn) relayLimited(dst *http1.Conn, chunked bool) (n int64, err error) {
-	buf := make([]byte, 16<<10)
-	frame := http1.NewChunkedWriter(dst)
-	for {
-		if !c.body.Buffered() && dst.Unflushed() > 0 {
-			if err := dst.Flush(); err != nil {
-				return n, &http1.WriteError{Err: err}
-			}
-		}
-		k, err := c.Read(buf)
-		n += int64(k)
-		var werr error
-		if chunked {
-			_, werr = frame.Write(buf[:k])
-		} else {
-			_, werr = dst.Write(buf[:k])
-		}
-		switch {
-		case werr != nil:
-			return n, &http1.WriteError{Err: werr}
-		case err == io.EOF:
-			return n, nil
-		case err != nil:
-			return n, err
-		}
-	}
+	n, err := c.body.Relay(dst, chunked)
+	return n, bodyError(err)
 }
 
 var errTooLarge = errors.New("the request's body is larger than LimitRequestBody allows")
 
-func (c *httpConn) bodyLimit() int64 { return c.req.Last().Dir.Core.LimitRequestBody.Or(1 << 30) }
+// bodyLimit is the longest body in bytes, 0 for any. httpd leaves the bodies of proxied requests to the backend.
+func (c *httpConn) bodyLimit() int64 {
+	r := c.req.Last()
+	if r.Proxy != ProxyNone {
+		return 0
+	}
+	return r.Dir.Core.LimitRequestBody.Or(1 << 30)
+}
 
 // beforeBody checks the announced length and sends "100 Continue" to a client that waits for it.
 func (c *httpConn) beforeBody() error {

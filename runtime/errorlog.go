@@ -136,14 +136,13 @@ func DefaultErrorFormat(dst []byte, e *LogEntry) []byte {
 		dst = strconv.AppendUint(dst, e.Conn.ID, 10)
 	}
 	dst = append(dst, "] "...)
+	if e.Err != nil {
+		dst = append(AppendLogEscaped(dst, e.Cause()), ": "...)
+	}
 	if e.Request != nil || e.Conn != nil {
 		dst = append(dst, "[client "...)
 		dst = append(dst, e.client()...)
 		dst = append(dst, "] "...)
-	}
-	if e.Err != nil {
-		dst = AppendLogEscaped(dst, causeText(e.Err))
-		dst = append(dst, ": "...)
 	}
 	if e.ID != "" {
 		dst = append(dst, e.ID...)
@@ -224,10 +223,21 @@ func (r *Request) LogCausef(m *Module, l Level, err error, id, format string, ar
 		Err: err, Message: fmt.Sprintf(format, args...)})
 }
 
-// causeText is an error as httpd logs it: "(111)Connection refused", with APR's numbers for what is no system error.
-func causeText(err error) string {
+// LogCausef is Logf for what an error caused.
+func (s *Server) LogCausef(m *Module, l Level, err error, id, format string, args ...any) {
+	if l > s.Dir.Core.LogLevel.of(m) && l > LogNotice {
+		return
+	}
+	s.Errors.Write(&LogEntry{Time: time.Now(), Module: m, Level: l, ID: id, Server: s, Err: err, Message: fmt.Sprintf(format, args...)})
+}
+
+// Cause is Err as httpd logs it, "(111)Connection refused", with APR's numbers for what is no system error; "" for none.
+func (e *LogEntry) Cause() string {
+	err := e.Err
 	var no syscall.Errno
 	switch {
+	case err == nil:
+		return ""
 	case errors.As(err, &no):
 		text := no.Error()
 		if text != "" && text[0] >= 'a' && text[0] <= 'z' {

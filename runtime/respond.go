@@ -33,7 +33,13 @@ func (r *Request) Begin(length int64) error {
 		r.firstByte = time.Now()
 	}
 	r.composeHead(length)
-	err := r.Wire.WriteHead(r)
+	if err := r.Wire.WriteHead(r); err != nil {
+		return r.headFailed(err)
+	}
+	return nil
+}
+
+func (r *Request) headFailed(err error) error {
 	var bad *http1.FieldError
 	if !errors.As(err, &bad) {
 		return err
@@ -60,6 +66,8 @@ func (r *Request) refuseHead(bad *http1.FieldError) error {
 		_ = r.Wire.WriteHead(r)
 		return bad
 	}
+	r.LateError = true
+	r.Conn.KeepAlive = KeepAliveClose
 	r.sendError(500, 0)
 	r.eaten = true
 	return bad
@@ -295,7 +303,14 @@ func (r *Request) sendError(status, second int) {
 		r.Begin(0)
 		return
 	}
-	r.SendText("", r.errorPage(location, second))
+	page := r.errorPage(location, second)
+	if !r.LateError {
+		r.SendText("", page)
+		return
+	}
+	if r.Begin(-1) == nil {
+		r.Write([]byte(page))
+	}
 }
 
 func (r *Request) sendErrorText(text string) {

@@ -3,7 +3,6 @@ package runtime
 import (
 	"io"
 	"os"
-	"strconv"
 	"sync"
 
 	"pinion/runtime/http1"
@@ -22,7 +21,7 @@ func (c *httpConn) WriteInterim(status int, h *table.Table) error {
 		c.wantContinue = false // a backend's own 100 Continue has been passed on
 	}
 	line := StatusLine(status)
-	if own := c.req.Last().StatusLine; len(own) > 4 && own[:3] == strconv.Itoa(status) {
+	if own := c.req.Last().StatusLine; lineOf(own, status) {
 		line = own
 	}
 	if err := c.conn.WriteResponseHead(line, h); err != nil {
@@ -54,7 +53,7 @@ func appendHead(dst []byte, r *Request) []byte {
 		version = "HTTP/1.0 "
 	}
 	dst = append(dst, version...)
-	if r.StatusLine != "" && len(r.StatusLine) > 3 && r.StatusLine[:3] == strconv.Itoa(r.Status) && http1.ValidValue(r.StatusLine) {
+	if lineOf(r.StatusLine, r.Status) && http1.ValidValue(r.StatusLine) {
 		dst = append(dst, r.StatusLine...)
 	} else {
 		dst = append(dst, StatusLine(r.Status)...)
@@ -89,6 +88,12 @@ func appendHead(dst []byte, r *Request) []byte {
 		dst = http1.AppendField(dst, f.Key, f.Value)
 	}
 	return append(dst, "\r\n"...)
+}
+
+// lineOf tells whether line begins with the status.
+func lineOf(line string, status int) bool {
+	return len(line) > 3 && status >= 100 && status <= 999 &&
+		line[0] == byte('0'+status/100) && line[1] == byte('0'+status/10%10) && line[2] == byte('0'+status%10)
 }
 
 // Write implements Wire.

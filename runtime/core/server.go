@@ -234,6 +234,11 @@ func setHTTPProtocolOptions(c *runtime.Cmd) error {
 			return c.ArgErrorf(i, "bad-value", "HttpProtocolOptions %s and its opposite exclude each other", a)
 		}
 		*flag = runtime.Some(v)
+		if flag == &s.Unsafe && v {
+			d := c.ArgErrorf(i, "not-as-httpd", "HttpProtocolOptions Unsafe has no effect: pinion reads requests strictly")
+			d.Severity, d.Detail = parser.Warning, "what Unsafe lets through can be read in two ways, and so smuggle requests past this server's rules"
+			c.Report(d)
+		}
 	}
 	return nil
 }

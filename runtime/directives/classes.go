@@ -52,7 +52,6 @@ var instead = map[string]string{
 // modules are hints for all other directives of a module.
 var modules = map[string]string{
 	"actions_module":            "pinion runs no CGI programs; proxy to an application",
-	"allowmethods_module":       "use <LimitExcept> with Require all denied",
 	"auth_digest_module":        "use AuthType Basic over TLS; Digest keeps passwords in a form that is worth as much as the password",
 	"auth_form_module":          "let the application ask for the password, or use AuthType Basic",
 	"authn_anon_module":         "use Require all granted, or AuthType Basic with a file",

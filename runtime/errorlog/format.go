@@ -187,8 +187,10 @@ func itemOf(c byte, arg string) value {
 		return ofRequest(func(r *runtime.Request) string { return r.HeadersIn.Get(arg) })
 	case 'n':
 		return ofRequest(func(r *runtime.Request) string { return r.Notes.Get(arg) })
-	case 'E', 'F':
-		// The cause stands in the message; there is no C source to name.
+	case 'E':
+		return func(dst []byte, e *runtime.LogEntry) []byte { return runtime.AppendLogEscaped(dst, e.Cause()) }
+	case 'F':
+		// There is no C source to name.
 		return func(dst []byte, _ *runtime.LogEntry) []byte { return dst }
 	case 'k':
 		return func(dst []byte, e *runtime.LogEntry) []byte {

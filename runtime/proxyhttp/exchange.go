@@ -229,7 +229,7 @@ func (x *exchange) attempt() (res runtime.Result, again bool) {
 func (x *exchange) noAnswer(err error) (res runtime.Result, again bool) {
 	closed := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 	if closed && x.reused && x.in == nil && idempotent(x.r.Method) {
-		x.r.Logf(proxy.Module, runtime.LogDebug, "AH00951", "%s: backend socket is disconnected.", x.scheme)
+		x.r.Server.Logf(proxy.Module, runtime.LogDebug, "AH00951", "%s: backend socket is disconnected.", x.scheme)
 		return 0, true
 	}
 	return x.statusLineFailed(err), false
@@ -252,7 +252,7 @@ const restless = 50 * time.Millisecond
 func (x *exchange) connect() runtime.Result {
 	c, reused, err := x.get()
 	for err == nil && reused && !x.fit(c) {
-		x.r.Logf(proxy.Module, runtime.LogDebug, "AH00951", "%s: backend socket is disconnected.", x.scheme)
+		x.r.Server.Logf(proxy.Module, runtime.LogDebug, "AH00951", "%s: backend socket is disconnected.", x.scheme)
 		x.t.pool.Put(c, false)
 		c, reused, err = x.get()
 	}

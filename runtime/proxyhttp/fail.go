@@ -18,7 +18,7 @@ func (x *exchange) connectFailed(err error) runtime.Result {
 	r, w := x.r, x.w
 	var d *dialError
 	if !errors.As(err, &d) {
-		r.LogCausef(proxy.Module, runtime.LogErr, err, "AH00941", "%s: failed to acquire connection for (%s:%d)", x.scheme, w.Hostname, w.Port)
+		r.Server.LogCausef(proxy.Module, runtime.LogErr, err, "AH00941", "%s: failed to acquire connection for (%s:%d)", x.scheme, w.Hostname, w.Port)
 		return 503
 	}
 	switch d.stage {
@@ -31,7 +31,7 @@ func (x *exchange) connectFailed(err error) runtime.Result {
 		return proxy.Error(r, 500, "Error during SSL Handshake with remote server")
 	}
 	if w.Fail(time.Now()) {
-		r.Logf(proxy.Module, runtime.LogErr, "AH00959", "ap_proxy_connect_backend disabling worker for (%s:%d) for %ds",
+		r.Server.Logf(proxy.Module, runtime.LogErr, "AH00959", "ap_proxy_connect_backend disabling worker for (%s:%d) for %ds",
 			w.Hostname, w.Port, int(w.Params.Retry/time.Second))
 	}
 	r.Logf(Module, runtime.LogErr, "AH01114", "HTTP: failed to make connection to backend: %s", x.host)
@@ -88,7 +88,7 @@ func (x *exchange) headFailed(err error) runtime.Result {
 	case http1.BadFraming:
 		// httpd meets it as it reads the body, when the head has been taken.
 		r.LogCausef(Module, runtime.LogErr, err, "AH01110", "error reading response")
-		r.NoCache = true
+		r.NoCache, r.LateError = true, true
 		return 502
 	default:
 		r.LogCausef(Module, runtime.LogWarn, err, "AH10404", "Error reading headers from backend")

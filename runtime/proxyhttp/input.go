@@ -169,7 +169,7 @@ func (x *exchange) writeBody() runtime.Result {
 	switch {
 	case in.file != nil:
 		if _, err = in.file.Seek(0, io.SeekStart); err == nil {
-			n, err = io.Copy(struct{ io.Writer }{backend{x.c}}, struct{ io.Reader }{in.file})
+			n, err = io.Copy(struct{ io.Writer }{lengthWriter{x.c}}, struct{ io.Reader }{in.file})
 		}
 	default:
 		n, err = x.streamBody()
@@ -197,10 +197,10 @@ func (x *exchange) lengthDiffers(n int64) runtime.Result {
 	return 500
 }
 
-// backend marks errors of writing.
-type backend struct{ c *http1.Conn }
+// lengthWriter marks errors of writing.
+type lengthWriter struct{ c *http1.Conn }
 
-func (b backend) Write(p []byte) (int, error) {
+func (b lengthWriter) Write(p []byte) (int, error) {
 	n, err := b.c.Write(p)
 	if err != nil {
 		err = &http1.WriteError{Err: err}
@@ -209,7 +209,7 @@ func (b backend) Write(p []byte) (int, error) {
 }
 
 func (x *exchange) streamBody() (int64, error) {
-	var w io.Writer = backend{x.c}
+	var w io.Writer = lengthWriter{x.c}
 	if x.framing == chunked {
 		w = chunkWriter{x.c}
 	}

@@ -143,7 +143,7 @@ func (x *exchange) dialSocket() (net.Conn, error) {
 	defer cancel()
 	nc, err := new(net.Dialer).DialContext(ctx, "unix", x.socket)
 	if err != nil {
-		x.r.LogCausef(proxy.Module, runtime.LogErr, err, "AH02454", "%s: attempt to connect to Unix domain socket %s (%s:%d) failed",
+		x.r.Server.LogCausef(proxy.Module, runtime.LogErr, err, "AH02454", "%s: attempt to connect to Unix domain socket %s (%s:%d) failed",
 			x.scheme, x.socket, x.host, x.port)
 		return nil, &dialError{atConnect, err}
 	}
@@ -188,7 +188,7 @@ func (x *exchange) dialAny(addrs []netip.Addr) (nc net.Conn, err error) {
 		if i < len(addrs)-1 {
 			level = runtime.LogDebug
 		}
-		x.r.LogCausef(proxy.Module, level, err, "AH00957", "%s: attempt to connect to %s (%s:%d) failed", x.scheme, to, x.host, x.port)
+		x.r.Server.LogCausef(proxy.Module, level, err, "AH00957", "%s: attempt to connect to %s (%s:%d) failed", x.scheme, to, x.host, x.port)
 	}
 	return nil, err
 }
@@ -201,7 +201,7 @@ func (x *exchange) control(_, _ string, raw syscall.RawConn) error {
 	}
 	err := raw.Control(func(fd uintptr) {
 		if err := unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, size); err != nil {
-			x.r.LogCausef(proxy.Module, runtime.LogErr, err, "AH00953", "apr_socket_opt_set(SO_RCVBUF): Failed to set ProxyReceiveBufferSize, using default")
+			x.r.Server.LogCausef(proxy.Module, runtime.LogErr, err, "AH00953", "apr_socket_opt_set(SO_RCVBUF): Failed to set ProxyReceiveBufferSize, using default")
 		}
 	})
 	return err

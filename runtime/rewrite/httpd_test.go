@@ -162,7 +162,7 @@ func (c *testCase) ask(t *testing.T, address string, log *logBuffer) string {
 		fmt.Fprintf(&out, "%s\n= %s\n", strings.Split(r, "\n")[0], status)
 		for _, h := range []string{"Location", "Vary", "Set-Cookie"} {
 			for _, v := range answer.Header[h] {
-				fmt.Fprintf(&out, "%s: %s\n", h, expires.ReplaceAllString(v, "expires=${TIME}"))
+				fmt.Fprintf(&out, "%s: %s\n", h, expires.ReplaceAllLiteralString(v, "expires=${TIME}"))
 			}
 		}
 		for _, l := range strings.Split(logged, "\n") {
@@ -171,7 +171,12 @@ func (c *testCase) ask(t *testing.T, address string, log *logBuffer) string {
 			}
 		}
 	}
-	return strings.ReplaceAll(out.String(), c.dir, "${DIR}")
+	return c.maskDir(out.String())
+}
+
+// maskDir replaces the case's folder, which also shows without its first slash.
+func (c *testCase) maskDir(s string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(s, c.dir, "${DIR}"), c.dir[1:], "${DIR}")
 }
 
 var (
@@ -194,8 +199,8 @@ func (c *testCase) logLine(l string) string {
 		return ""
 	}
 	text, _, _ = strings.Cut(text, ", referer: ")
-	text = expires.ReplaceAllString(text, "expires=${TIME}")
-	text = timeOfDay.ReplaceAllString(text, "${TIME}")
+	text = expires.ReplaceAllLiteralString(text, "expires=${TIME}")
+	text = timeOfDay.ReplaceAllLiteralString(text, "${TIME}")
 	if cached, ok := strings.CutPrefix(text, "[initial] cache lookup OK: "); ok {
 		text = "[initial] map lookup OK: " + cached
 		if key, ok := strings.CutSuffix(cached, " -> val="); ok {
@@ -204,7 +209,7 @@ func (c *testCase) logLine(l string) string {
 	}
 	// httpd shows the key after the function has changed it in its place.
 	text = intKey.ReplaceAllString(text, "$1")
-	if len(text) > 400 {
+	if text = c.maskDir(text); len(text) > 400 {
 		text = text[:400]
 	}
 	return level + " " + text
