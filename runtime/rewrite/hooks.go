@@ -305,11 +305,15 @@ func (x *rewriting) redirectInside(old string) runtime.Result {
 		}
 		r.Filename = r.Filename[len(root):]
 	}
-	if r.Filename == found && dir.opts.V&optIgnoreContextInfo == 0 && r.ContextPrefix != "" {
-		if x.verbose >= 2 {
-			x.logf(2, true, "trying to replace context docroot %s with context prefix %s", r.ContextRoot, r.ContextPrefix)
+	if r.Filename == found && dir.opts.V&optIgnoreContextInfo == 0 {
+		context := r.ContextRoot
+		if context == "" {
+			context = r.Server.DocRoot.Or("")
 		}
-		r.Filename = x.substPrefix(r.Filename, r.ContextRoot, r.ContextPrefix)
+		if x.verbose >= 2 {
+			x.logf(2, true, "trying to replace context docroot %s with context prefix %s", context, r.ContextPrefix)
+		}
+		r.Filename = x.substPrefix(r.Filename, context, r.ContextPrefix)
 	}
 	r.Notes.Set("redirect-keeps-vary", "")
 	if x.verbose >= 1 {
