@@ -247,7 +247,10 @@ func (r *Request) die(res Result, second int) {
 			first = first.Prev
 		}
 		if first != r && second == 0 {
-			second = status
+			// httpd's page names the status that the document was to be for.
+			if second = r.Status; second == 200 {
+				second = status
+			}
 		}
 	}
 	if second == 0 {
