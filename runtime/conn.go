@@ -221,6 +221,8 @@ func (c *httpConn) fill(r *Request) {
 	r.Hostname, r.HostPort, r.Scheme = h.Hostname, h.Port, h.Scheme
 	if h.Form != http1.AuthorityForm {
 		r.parseTarget(h.Path)
+	} else {
+		r.URI = "/"
 	}
 	r.UnparsedURI = h.Target
 	r.Expecting100, c.wantContinue = h.Expect100, h.Expect100

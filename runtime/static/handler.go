@@ -51,7 +51,10 @@ func discardBody(r *runtime.Request) runtime.Result {
 	defer discards.Put(buf)
 	for {
 		if _, err := r.Body.Read(*buf); err != nil {
-			return bodyResult(err)
+			res := bodyResult(err)
+			// httpd's error comes from a filter, after the length was settled, and has none.
+			r.UnknownLength = res != runtime.OK
+			return res
 		}
 	}
 }
