@@ -23,10 +23,9 @@ func (x *exchange) connectFailed(err error) runtime.Result {
 	}
 	switch d.stage {
 	case atLookup:
-		r.LogCausef(proxy.Module, runtime.LogErr, d.err, "AH00943", "%s: DNS lookup failure for: %s", x.scheme, x.host)
 		return proxy.Error(r, 500, "DNS lookup failure for: "+x.host)
 	case atHandshake:
-		r.LogCausef(proxy.Module, runtime.LogErr, d.err, "AH00961", "%s: failed to enable ssl support for %s:%d (%s)", x.scheme, x.host, x.port, x.host)
+		r.LogCausef(proxy.Module, runtime.LogErr, d.err, "AH01084", "pass request body failed to %s:%d (%s)", x.host, x.port, x.host)
 		x.logPassFailed()
 		return proxy.Error(r, 500, "Error during SSL Handshake with remote server")
 	}
