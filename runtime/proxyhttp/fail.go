@@ -88,6 +88,9 @@ func (x *exchange) headFailed(err error) runtime.Result {
 		// httpd meets it as it reads the body, when the head has been taken.
 		r.LogCausef(Module, runtime.LogErr, err, "AH01110", "error reading response")
 		r.NoCache, r.LateError = true, true
+		if runtime.HasToken(r.HeadersIn.Get("Connection"), "close") {
+			r.Conn.KeepAlive = runtime.KeepAliveClose // decided with the head that was taken: the page is not chunked
+		}
 		return 502
 	default:
 		r.LogCausef(Module, runtime.LogWarn, err, "AH10404", "Error reading headers from backend")
