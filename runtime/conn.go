@@ -29,11 +29,29 @@ type httpConn struct {
 	cut          bool
 	inStart      int64
 	outStart     int64
+
+	// The stages of RequestReadTimeout. began is when the current one first had to wait, zero before that.
+	headTime, bodyTime http1.ReqTimeout
+	began              time.Time
+	headDue            func(got int) time.Time // the method headDeadline, made once for all requests
+	bodyDue            func(got int64) time.Time
+}
+
+func (c *httpConn) headDeadline(got int) time.Time { return c.stage(&c.headTime, int64(got)) }
+
+func (c *httpConn) bodyDeadline(got int64) time.Time { return c.stage(&c.bodyTime, got) }
+
+func (c *httpConn) stage(t *http1.ReqTimeout, got int64) time.Time {
+	if c.began.IsZero() {
+		c.began = time.Now()
+	}
+	return t.Deadline(c.began, got)
 }
 
 // serveHTTP1 is the life of a connection. While it waits for a request it holds no graph and no buffer.
 func (e *Engine) serveHTTP1(nc net.Conn, meta *Conn) {
 	c := &httpConn{meta: meta, conn: http1.NewConn(nc), engine: e}
+	c.headDue, c.bodyDue = c.headDeadline, c.bodyDeadline
 	defer c.conn.Close()
 	defer e.track(&tracked{meta, &c.idle, c.end, c.conn.Abort})()
 	keepAlive := time.Duration(0)
@@ -53,6 +71,8 @@ func (e *Engine) serveHTTP1(nc net.Conn, meta *Conn) {
 		if after != nil {
 			// The request and its graph are gone by now: a tunnel outlives reloads without keeping one in memory.
 			c.tunnel.Store(true)
+			e.tunnels.Add(1)
+			defer e.tunnels.Add(-1)
 			if e.stopping.Load() {
 				c.conn.Abort() // after still has the other side to close
 			}
@@ -124,6 +144,8 @@ func (c *httpConn) serveRequest(g *Graph, base *Server) (more bool) {
 	c.outStart = c.conn.BytesOut() + int64(c.conn.Unflushed())
 	c.wantContinue, c.chunked, c.headless, c.cut = false, false, false, false
 	limits := base.limitsOf()
+	c.began, c.headTime = time.Time{}, base.headTime()
+	limits.HeadDeadline = c.headDue
 	var refused *http1.ProtocolError
 	if err := c.conn.ReadRequestHead(&c.head, &limits); err != nil {
 		if refused = refusal(err); refused == nil {
@@ -145,6 +167,10 @@ func (c *httpConn) serveRequest(g *Graph, base *Server) (more bool) {
 	c.body.ResetRequest(c.conn, &c.head, &limits)
 	if c.head.HasBody() {
 		r.Body = c
+		if c.bodyTime = r.Server.bodyTime(); c.bodyTime.Initial > 0 {
+			c.began = time.Time{}
+			c.body.SetDeadline(c.bodyDue)
+		}
 	}
 	r.Process()
 	switch {
@@ -197,6 +223,8 @@ func (c *httpConn) fill(r *Request) {
 	r.Hostname, r.HostPort, r.Scheme = h.Hostname, h.Port, h.Scheme
 	if h.Form != http1.AuthorityForm {
 		r.parseTarget(h.Path)
+	} else {
+		r.URI = "/"
 	}
 	r.UnparsedURI = h.Target
 	r.Expecting100, c.wantContinue = h.Expect100, h.Expect100
@@ -237,45 +265,20 @@ func (c *httpConn) RelayBody(dst *http1.Conn, chunked bool) (int64, error) {
 	if err := c.beforeBody(); err != nil {
 		return 0, err
 	}
-	if limit := c.bodyLimit(); c.body.Remaining() >= 0 || limit == 0 {
-		n, err := c.body.Relay(dst, chunked)
-		return n, bodyError(err)
-	}
-	return c.relayLimited(dst, chunked)
-}
-
-// relayLimited relays a body of unknown length that LimitRequestBody bounds.
-func (c *httpConn) relayLimited(dst *http1.Conn, chunked bool) (n int64, err error) {
-	buf := make([]byte, 16<<10)
-	frame := http1.NewChunkedWriter(dst)
-	for {
-		if !c.body.Buffered() && dst.Unflushed() > 0 {
-			if err := dst.Flush(); err != nil {
-				return n, &http1.WriteError{Err: err}
-			}
-		}
-		k, err := c.Read(buf)
-		n += int64(k)
-		var werr error
-		if chunked {
-			_, werr = frame.Write(buf[:k])
-		} else {
-			_, werr = dst.Write(buf[:k])
-		}
-		switch {
-		case werr != nil:
-			return n, &http1.WriteError{Err: werr}
-		case err == io.EOF:
-			return n, nil
-		case err != nil:
-			return n, err
-		}
-	}
+	n, err := c.body.Relay(dst, chunked)
+	return n, bodyError(err)
 }
 
 var errTooLarge = errors.New("the request's body is larger than LimitRequestBody allows")
 
-func (c *httpConn) bodyLimit() int64 { return c.req.Last().Dir.Core.LimitRequestBody.Or(1 << 30) }
+// bodyLimit is the longest body in bytes, 0 for any. httpd leaves the bodies of proxied requests to the backend.
+func (c *httpConn) bodyLimit() int64 {
+	r := c.req.Last()
+	if r.Proxy != ProxyNone {
+		return 0
+	}
+	return r.Dir.Core.LimitRequestBody.Or(1 << 30)
+}
 
 // beforeBody checks the announced length and sends "100 Continue" to a client that waits for it.
 func (c *httpConn) beforeBody() error {

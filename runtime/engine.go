@@ -20,6 +20,7 @@ type Engine struct {
 	connID   atomic.Uint64
 	conns    [sharedCounters]connSet
 	open     sync.WaitGroup
+	tunnels  atomic.Int64
 }
 
 // connSet is the open connections whose number falls to one shard: so accepting takes no lock that all share.
@@ -69,6 +70,12 @@ func (e *Engine) Connections() (open, idle int) {
 	})
 	return open, idle
 }
+
+// Accepted counts the client connections since the start.
+func (e *Engine) Accepted() uint64 { return e.connID.Load() }
+
+// Tunnels counts the client connections that switched to another protocol, such as WebSocket. Connections counts them as open, too.
+func (e *Engine) Tunnels() int { return int(e.tunnels.Load()) }
 
 func (e *Engine) eachConn(f func(*tracked)) {
 	for i := range e.conns {
@@ -211,6 +218,19 @@ func (e *Engine) track(c *tracked) (forget func()) {
 		delete(s.set, c)
 		s.mu.Unlock()
 	}
+}
+
+// headTime is the time for a request's head; mod_reqtimeout's default is header=20-40,MinRate=500.
+func (s *Server) headTime() http1.ReqTimeout {
+	rate := s.Settings.HeaderRate.Or(ReadRate{Max: 40 * time.Second, MinRate: 500})
+	return http1.ReqTimeout{Initial: s.Settings.HeaderTimeout.Or(20 * time.Second), Max: rate.Max, MinRate: rate.MinRate}
+}
+
+// bodyTime is the time for a request's body. mod_reqtimeout's default, body=20,MinRate=500, is not taken over: to count
+// the bytes of every upload keeps the kernel from moving them by itself. Timeout bounds each wait in any case.
+func (s *Server) bodyTime() http1.ReqTimeout {
+	rate := s.Settings.BodyRate.Or(ReadRate{})
+	return http1.ReqTimeout{Initial: s.Settings.BodyTimeout.Or(0), Max: rate.Max, MinRate: rate.MinRate}
 }
 
 // limitsOf are the bounds of a request's head on the server.

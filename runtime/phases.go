@@ -167,7 +167,9 @@ func (r *Request) authorize() Result {
 		return OK
 	}
 	checked := r.runAll(AccessChecker)
+	noUserID := "AH00027"
 	if any := d.Core.SatisfyAny; any != nil && any(r) {
+		noUserID = "AH00028"
 		if checked == OK {
 			return OK
 		}
@@ -189,7 +191,7 @@ func (r *Request) authorize() Result {
 		return res
 	}
 	if r.User == "" {
-		r.Logf(nil, LogErr, "AH00027", "No authentication done but request not allowed without authentication for %s. Authentication not configured?", r.URI)
+		r.Logf(nil, LogErr, noUserID, "No authentication done but request not allowed without authentication for %s. Authentication not configured?", r.URI)
 		return 500
 	}
 	if res = r.runFirst(AuthChecker); res == Declined {
@@ -207,7 +209,16 @@ func (r *Request) invokeHandler() Result {
 			}
 		}
 	}
+	// While it is served, a file's handler is called by its media type.
+	chosen := r.Handler
+	if chosen == "" {
+		r.Handler, _, _ = strings.Cut(r.ContentType, ";")
+		if r.Handler = strings.TrimRight(r.Handler, " \t"); r.Handler == "" {
+			r.Handler = "default-handler"
+		}
+	}
 	res := r.runFirst(Handler)
+	r.Handler = chosen
 	if res == Declined {
 		if r.Handler != "" {
 			r.Logf(nil, LogWarn, "AH00519", "handler \"%s\" not found for: %s", r.Handler, r.Filename)
@@ -245,7 +256,10 @@ func (r *Request) die(res Result, second int) {
 			first = first.Prev
 		}
 		if first != r && second == 0 {
-			second = status
+			// httpd's page names the status that the document was to be for.
+			if second = r.Status; second == 200 {
+				second = status
+			}
 		}
 	}
 	if second == 0 {
@@ -348,8 +362,7 @@ func (r *Request) SubRequest(uri string) *Request {
 		return n
 	}
 	if !strings.HasPrefix(uri, "/") {
-		dir := r.URI
-		uri = dir[:strings.LastIndexByte(dir, '/')+1] + uri
+		uri = EscapeURI(r.URI[:strings.LastIndexByte(r.URI, '/')+1]) + uri
 	}
 	n.parseTarget(uri)
 	n.UnparsedURI = uri

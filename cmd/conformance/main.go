@@ -3,11 +3,14 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"sync"
+	"syscall"
 
 	"pinion/cmd/conformance/casefile"
 )
@@ -40,15 +43,17 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	switch args[0] {
 	case "record":
-		return each(cases, *jobs, "recorded", func(c *casefile.Case) (string, error) { return "", c.Record() })
+		return each(ctx, cases, *jobs, "recorded", func(c *casefile.Case) (string, error) { return "", c.Record(ctx) })
 	case "replay":
 		target, err := casefile.ParseTarget(*command)
 		if err != nil {
 			return err
 		}
-		return each(cases, *jobs, "same", func(c *casefile.Case) (string, error) { return c.Replay(target) })
+		return each(ctx, cases, *jobs, "same", func(c *casefile.Case) (string, error) { return c.Replay(ctx, target) })
 	default:
 		return fmt.Errorf("expected record or replay, found %q\n%s", args[0], usage)
 	}
@@ -73,7 +78,7 @@ func load(dir string, names []string) ([]*casefile.Case, error) {
 }
 
 // each runs all cases, prints those that aren't good and the sum of all.
-func each(cases []*casefile.Case, jobs int, good string, do func(*casefile.Case) (string, error)) error {
+func each(ctx context.Context, cases []*casefile.Case, jobs int, good string, do func(*casefile.Case) (string, error)) error {
 	var (
 		wait          sync.WaitGroup
 		mu            sync.Mutex
@@ -81,6 +86,9 @@ func each(cases []*casefile.Case, jobs int, good string, do func(*casefile.Case)
 	)
 	slots := make(chan struct{}, max(jobs, 1))
 	for _, c := range cases {
+		if ctx.Err() != nil {
+			break
+		}
 		slots <- struct{}{}
 		wait.Go(func() {
 			defer func() { <-slots }()
@@ -98,6 +106,9 @@ func each(cases []*casefile.Case, jobs int, good string, do func(*casefile.Case)
 		})
 	}
 	wait.Wait()
+	if ctx.Err() != nil {
+		return fmt.Errorf("interrupted")
+	}
 	fmt.Printf("%d cases: %d %s, %d differ, %d failed\n", len(cases), len(cases)-wrong-failed, good, wrong, failed)
 	if wrong+failed > 0 {
 		return fmt.Errorf("%d of %d cases failed or differ", wrong+failed, len(cases))

@@ -54,12 +54,12 @@ func TestEveryDirectiveHasOneClass(t *testing.T) {
 	t.Logf("%v", classes)
 }
 
-// TestModuleNames checks that <IfModule> finds each module by one name only.
+// TestModuleNames checks that <IfModule> finds each module by one name only; httpd's core is spread over several folders.
 func TestModuleNames(t *testing.T) {
 	seen := map[string]bool{}
 	for _, m := range Modules() {
 		for _, n := range []string{m.Name, m.File} {
-			if n != "" && seen[n] {
+			if n != "" && m.Name != "core" && seen[n] {
 				t.Errorf("two modules are called %s", n)
 			}
 			seen[n] = true

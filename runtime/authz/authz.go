@@ -1,5 +1,5 @@
 // Package authz decides who may have what: mod_authz_core, mod_authz_host, mod_authz_user, mod_authz_groupfile,
-// mod_access_compat, and the authentication that they build on, mod_authn_core, mod_auth_basic and mod_authn_file.
+// mod_access_compat, mod_allowmethods, and the authentication that they build on, mod_authn_core, mod_auth_basic and mod_authn_file.
 // They are one package because they share one configuration: whether a request may pass without a user depends on
 // all of them.
 package authz
@@ -21,6 +21,8 @@ var (
 	GroupFile = runtime.Define(runtime.Module{Name: "authz_groupfile_module", File: "mod_authz_groupfile.c"})
 	// Compat is mod_access_compat: Order, Allow, Deny, Satisfy.
 	Compat = runtime.Define(runtime.Module{Name: "access_compat_module", File: "mod_access_compat.c"})
+	// AllowMethods is mod_allowmethods.
+	AllowMethods = runtime.Define(runtime.Module{Name: "allowmethods_module", File: "mod_allowmethods.c"})
 	// Authn is mod_authn_core: AuthType, AuthName.
 	Authn = runtime.Define(runtime.Module{Name: "authn_core_module", File: "mod_authn_core.c", MergeDir: runtime.Merger(mergeAuthn)})
 	// Basic is mod_auth_basic.
@@ -31,7 +33,7 @@ var (
 
 // Modules returns the package's modules, in the order that Debian's httpd loads them.
 func Modules() []*runtime.Module {
-	return []*runtime.Module{Compat, Basic, Authn, AuthnFile, Module, GroupFile, Host, User}
+	return []*runtime.Module{Compat, AllowMethods, Basic, Authn, AuthnFile, Module, GroupFile, Host, User}
 }
 
 // registry gathers the configurations that hold Require, to check them when each is complete. It is no module of a
@@ -56,6 +58,8 @@ func init() {
 		{Phase: runtime.AuthChecker, Order: runtime.Last, Run: func(r *runtime.Request) runtime.Result { return authorize(r, true) }},
 	}
 	Compat.Hooks = []runtime.Hook{{Phase: runtime.AccessChecker, Order: runtime.Middle, Run: checkAddress}}
+	AllowMethods.Directives = allowMethodsDirectives
+	AllowMethods.Hooks = []runtime.Hook{{Phase: runtime.AccessChecker, Order: runtime.ReallyFirst, Run: checkMethod}}
 	Authn.Hooks = []runtime.Hook{{Phase: runtime.CheckUserID, Order: runtime.Last, Run: noUser, Always: true}}
 	Basic.Hooks = []runtime.Hook{{Phase: runtime.CheckUserID, Order: runtime.Middle, Run: basicUser, Always: true}}
 }

@@ -45,6 +45,10 @@ func TestMistakes(t *testing.T) {
 		{location("Satisfy some"), "bad-value"},
 		{location("AuthMerging x"), "bad-value"},
 		{location("<RequireAny>\nOrder allow,deny\n</RequireAny>"), "wrong-context no-rules"},
+		{location("AllowMethods"), "wrong-arguments"},
+		{location("AllowMethods GET reset"), "bad-value"},
+		{location("AllowMethods reset"), ""},
+		{"AllowMethods GET", "wrong-context"},
 		{location("AuthType Digest\nRequire valid-user"), "unsupported-value"},
 		{location("AuthBasicProvider ldap file"), "unsupported-value"},
 		{location("AuthBasicAuthoritative Off"), "unsupported-value"},
@@ -230,4 +234,31 @@ func FuzzFiles(f *testing.F) {
 			t.Error("a user without a name")
 		}
 	})
+}
+
+func TestAllowMethods(t *testing.T) {
+	g, diags := compile(t, `ServerName x.example
+Listen 127.0.0.1:18461
+<Location />
+AllowMethods GET
+</Location>
+<Location /post>
+AllowMethods POST
+AllowMethods DELETE
+</Location>
+<Location /all>
+AllowMethods Reset
+</Location>`)
+	if g == nil {
+		t.Fatal(diags)
+	}
+	address, log := serve(t, g)
+	for _, c := range []struct{ method, path, answer string }{
+		{"GET", "/", "404"}, {"HEAD", "/", "404"}, {"POST", "/", "405/AH01623"}, {"PUT", "/", "405/AH01623"},
+		{"GET", "/post", "405/AH01623"}, {"POST", "/post", "404"}, {"DELETE", "/post", "404"}, {"PUT", "/all", "404"},
+	} {
+		if got := ask(t, address, c.path, question{c.method, nil}, log); got != c.answer {
+			t.Errorf("%s %s: got %s want %s", c.method, c.path, got, c.answer)
+		}
+	}
 }

@@ -1,10 +1,6 @@
 package authz
 
-import (
-	"strings"
-
-	"pinion/runtime"
-)
+import "pinion/runtime"
 
 // methods is what a <Limit> or <LimitExcept> around a directive names. The zero methods is every method.
 type methods struct {
@@ -33,20 +29,4 @@ func canonical(method string) string {
 
 func (m *methods) has(method string) bool {
 	return m.names == nil || m.names[canonical(method)] != m.except
-}
-
-// known are the methods that httpd registers by itself.
-var known = " GET PUT POST DELETE CONNECT OPTIONS TRACE PATCH PROPFIND PROPPATCH MKCOL COPY MOVE LOCK UNLOCK VERSION-CONTROL CHECKOUT " +
-	"UNCHECKOUT CHECKIN UPDATE LABEL REPORT MKWORKSPACE MKACTIVITY BASELINE-CONTROL MERGE "
-
-func isMethod(c *runtime.Cmd, name string) bool {
-	if strings.Contains(known, " "+canonical(name)+" ") {
-		return true
-	}
-	for _, m := range c.Graph.Process["registerhttpmethod"] {
-		if m == name {
-			return true
-		}
-	}
-	return false
 }

@@ -122,7 +122,7 @@ func words(c *runtime.Cmd, from int) []string {
 func requireMethod(c *runtime.Cmd, from int, _ string) (func(*runtime.Request) verdict, error) {
 	allowed := map[string]bool{}
 	for i, m := range words(c, from) {
-		if !isMethod(c, m) {
+		if !c.Graph.KnownMethod(m) {
 			return nil, c.ArgErrorf(from+i, "bad-value", "unknown method %q", m)
 		}
 		allowed[canonical(m)] = true

@@ -40,10 +40,14 @@ const (
 	foldersOnly = parser.InDir                      // ACCESS_CONF
 )
 
-// init breaks the circle of Module and the directives that use it.
+// init breaks the circles of the modules and what uses them.
 func init() {
 	for _, rows := range [][]runtime.Directive{serverDirectives, limitDirectives, dirDirectives} {
 		Module.Directives = append(Module.Directives, rows...)
+	}
+	HTTP.Hooks = []runtime.Hook{
+		{Phase: runtime.PostReadRequest, Order: runtime.ReallyFirst, Run: checkHead},
+		{Phase: runtime.MapToStorage, Order: runtime.Middle, Always: true, Run: traceAndOptions},
 	}
 }
 

@@ -54,7 +54,7 @@ func TestMistakes(t *testing.T) {
 		{"ServerName *.foo", "bad-value"}, {"ServerName a:99999", "bad-value"}, {"ServerName a:x", "bad-value"},
 		{"ServerSignature x", "bad-value"}, {"TraceEnable x", "bad-value"}, {"AllowEncodedSlashes x", "bad-value"},
 		{"LimitRequestBody 1k", "bad-value"}, {"LimitRequestBody 99999999999999999999", "bad-value"}, {"LimitRequestLine -1", "bad-value"},
-		{"HttpProtocolOptions x", "bad-value"}, {"HttpProtocolOptions Strict Unsafe", "bad-value"}, {"HttpProtocolOptions Strict\nHttpProtocolOptions Unsafe", "bad-value"},
+		{"HttpProtocolOptions x", "bad-value"}, {"HttpProtocolOptions Unsafe", "?not-as-httpd"}, {"HttpProtocolOptions Strict Unsafe", "bad-value"}, {"HttpProtocolOptions Strict\nHttpProtocolOptions Unsafe", "bad-value"},
 		{"NameVirtualHost *:80", "?no-effect"}, {"RequestReadTimeout header=20-10,minrate=5", "bad-parameter"}, {"RequestReadTimeout foo=1", "bad-parameter"},
 		{"RequestReadTimeout header=20-40", "bad-parameter"}, {"RequestReadTimeout header", "bad-parameter"}, {"RequestReadTimeout body=20,MinRate=0", "bad-parameter"},
 		{"DocumentRoot /nonexistent", "?no-directory"}, {"UseCanonicalName x", "bad-value"}, {"UseCanonicalName DNS", "?not-as-httpd"},
@@ -258,7 +258,7 @@ SetHandler Server-Status
 AddDefaultCharset UTF-8
 </Location>`)
 	d := &g.Main.Dir.Core
-	if d.AddDefaultCharset.V != "iso-8859-1" || d.FileETag.V != "+inode mtime -size" || d.MaxRanges.V != -1 || d.MaxRangeOverlaps.V != 20 ||
+	if d.AddDefaultCharset.V != "iso-8859-1" || d.FileETag != (runtime.ETagSet{Whole: runtime.ETagMTime, Sub: runtime.ETagSize}) || d.MaxRanges.V != -1 || d.MaxRangeOverlaps.V != 20 ||
 		d.MaxRangeReversals.V != 3 || !d.LimitRequestBody.Set || d.LimitRequestBody.V != 0 || d.AcceptPathInfo.V != "on" || d.AllowEncodedSlashes.V != "nodecode" {
 		t.Errorf("got %+v", d)
 	}

@@ -69,6 +69,7 @@ var serverDirectives = []runtime.Directive{
 	{Name: "StrictHostCheck", Args: parser.Flag, In: inVHost, Syntax: "ON|OFF",
 		Help: "Whether requests for a host that no virtual host names are refused", Set: func(c *runtime.Cmd) error {
 			c.Server.Settings.StrictHostCheck = runtime.Some(c.Flag())
+			runtime.OwnServerConf[heads](c.Server, HTTP)
 			return nil
 		}},
 	{Name: "HttpProtocolOptions", Args: parser.Iterate, In: inVHost,
@@ -223,6 +224,7 @@ func setHTTPProtocolOptions(c *runtime.Cmd) error {
 			flag, v = &s.Unsafe, runtime.EqualFold(a, "unsafe")
 		case "registeredmethods", "lenientmethods":
 			flag, v = &s.RegisteredMethods, runtime.EqualFold(a, "registeredmethods")
+			runtime.OwnServerConf[heads](c.Server, HTTP)
 		case "allow0.9", "require1.0":
 			flag, v = &s.HTTP09, runtime.EqualFold(a, "allow0.9")
 		default:
@@ -232,6 +234,11 @@ func setHTTPProtocolOptions(c *runtime.Cmd) error {
 			return c.ArgErrorf(i, "bad-value", "HttpProtocolOptions %s and its opposite exclude each other", a)
 		}
 		*flag = runtime.Some(v)
+		if flag == &s.Unsafe && v {
+			d := c.ArgErrorf(i, "not-as-httpd", "HttpProtocolOptions Unsafe has no effect: pinion reads requests strictly")
+			d.Severity, d.Detail = parser.Warning, "what Unsafe lets through can be read in two ways, and so smuggle requests past this server's rules"
+			c.Report(d)
+		}
 	}
 	return nil
 }

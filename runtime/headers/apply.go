@@ -136,8 +136,8 @@ func (e *entry) edit(r *runtime.Request, headers *table.Table) bool {
 const maxEdited = 1 << 20
 
 // replace returns value with the first match, or with each of edit*, replaced. edit* looks at what is behind a match
-// as at a value of its own, so that ^ matches there again. It ends after a match of nothing, which would come again
-// without end.
+// as at a value of its own, so that ^ matches there again. A match of nothing would come again without end, and ends
+// httpd's process; here it counts as the first match only.
 func (e *entry) replace(r *runtime.Request, value string) (string, bool) {
 	var out []byte
 	var loc []int
@@ -147,7 +147,7 @@ func (e *entry) replace(r *runtime.Request, value string) (string, bool) {
 		if loc, err = e.regex.Find(rest, loc[:0]); err != nil {
 			r.Logf(Module, runtime.LogErr, "", "Regular expression %s failed on header %s: %v", e.regex, e.header, err)
 		}
-		if loc == nil {
+		if loc == nil || matched && loc[1] == 0 {
 			break
 		}
 		matched = true
@@ -156,9 +156,8 @@ func (e *entry) replace(r *runtime.Request, value string) (string, bool) {
 			return "", false
 		}
 		out = append(append(out, rest[:loc[0]]...), with...)
-		empty := loc[1] == 0
 		rest = rest[loc[1]:]
-		if e.action == edit || empty {
+		if e.action == edit {
 			break
 		}
 	}

@@ -112,6 +112,10 @@ func compile(c *runtime.Cmd, i int, request bool) (e *entry, early bool, err err
 		if e.regex, err = c.Regexp(i+2, pcre.Default); err == nil {
 			e.value, err = compileValue(c, i+3)
 		}
+		if err == nil && act == editAll && e.regex.MatchString("") {
+			runtime.WithDetail(c.Warnf("endless-edit", "the regular expression of edit* matches nothing, which takes httpd down when the header is there"),
+				"use edit, or an expression that matches at least one character")
+		}
 	case unset:
 	default:
 		e.value, err = compileValue(c, i+2)

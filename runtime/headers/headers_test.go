@@ -461,13 +461,15 @@ func TestLongEdit(t *testing.T) {
 	if got := r.HeadersIn.Get("X-A"); len(got) != 8000 || r.HeadersIn.Has("X-B") {
 		t.Errorf("got %d bytes and X-B %v", len(got), r.HeadersIn.Has("X-B"))
 	}
-	r = prepared(t, "RequestHeader edit* X-A ^ b\nRequestHeader edit* X-B x* -\nRequestHeader edit X-C ^.*$ \"\"\n")
+	r = prepared(t, "RequestHeader edit* X-A ^ b\nRequestHeader edit* X-B x* -\nRequestHeader edit X-C ^.*$ \"\"\nRequestHeader edit* X-D ^.*$ b\n")
 	r.HeadersIn.Set("X-A", "a")
 	r.HeadersIn.Set("X-B", "xaxx")
 	r.HeadersIn.Set("X-C", "c")
+	r.HeadersIn.Set("X-D", "abc")
 	hook(runtime.Fixups)(r)
-	if a, b, c := r.HeadersIn.Get("X-A"), r.HeadersIn.Get("X-B"), r.HeadersIn.Get("X-C"); a != "ba" || b != "--axx" || c != "" {
-		t.Errorf("got %q, %q, %q", a, b, c)
+	all := r.HeadersIn.Get("X-D")
+	if a, b, c := r.HeadersIn.Get("X-A"), r.HeadersIn.Get("X-B"), r.HeadersIn.Get("X-C"); a != "ba" || b != "-axx" || all != "b" || c != "" {
+		t.Errorf("got %q, %q, %q, %q", a, b, c, all)
 	}
 }
 

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"net/netip"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -112,6 +113,9 @@ func canonHTTP(r *runtime.Request, scheme, url string) runtime.Result {
 		r.Logf(Module, runtime.LogErr, "AH01083", "error parsing URL %s: %s", url, err)
 		return 400
 	}
+	if noHost(n.host) {
+		return Error(r, 500, "DNS lookup failure for: "+n.host)
+	}
 	path, query, raw := n.path, "", true
 	switch {
 	case r.Notes.Has("proxy-nocanon"):
@@ -197,17 +201,54 @@ func canonNetloc(s string) (n netloc, err string) {
 		}
 		authority = authority[i+1:]
 	}
-	host, port, hasPort, bad := splitHostPort(authority)
-	if bad != nil || host == "" || hasPort && port == 0 || strings.IndexByte(host, '%') >= 0 && strings.IndexByte(host, ':') >= 0 {
+	var ok bool
+	if n.host, n.portText, ok = addrPort(authority); !ok {
 		return n, "Invalid host/port"
 	}
-	n.host, n.port = lower(host), port
-	if port != 0 {
-		if n.portText = authority[strings.LastIndexByte(authority, ':'):]; n.portText[1] == '0' {
-			n.portText = ":" + strconv.Itoa(port)
+	n.host = lower(n.host)
+	if n.portText != "" {
+		// addrPort has seen that it is a number in range.
+		n.port, _ = strconv.Atoi(n.portText[1:])
+		if n.portText[1] == '0' {
+			n.portText = ":" + strconv.Itoa(n.port)
 		}
 	}
 	return n, ""
+}
+
+// addrPort splits an authority as apr_parse_addr_port does: digits at its end behind a colon are a port, all else is the host, colons
+// included. port is ":8080" or "".
+func addrPort(s string) (host, port string, ok bool) {
+	i := len(s)
+	for i > 0 && s[i-1] >= '0' && s[i-1] <= '9' {
+		i--
+	}
+	if i == 0 {
+		return "", "", false
+	}
+	host = s
+	if s[i-1] == ':' && i < len(s) {
+		n, err := strconv.ParseUint(s[i:], 10, 16)
+		if err != nil || n == 0 {
+			return "", "", false
+		}
+		host, port = s[:i-1], s[i-1:]
+	}
+	if strings.HasPrefix(host, "[") {
+		inner, closed := strings.CutSuffix(host[1:], "]")
+		addr, err := netip.ParseAddr(inner)
+		return inner, port, closed && err == nil && addr.Is6() && addr.Zone() == ""
+	}
+	return host, port, host != ""
+}
+
+// noHost tells that a host holds a colon and is no IPv6 address: mostly a path glued to a port, as by ProxyPass /a/ http://b:80.
+func noHost(host string) bool {
+	if strings.IndexByte(host, ':') < 0 {
+		return false
+	}
+	_, err := netip.ParseAddr(host)
+	return err != nil
 }
 
 func goodEscapes(s string) bool {

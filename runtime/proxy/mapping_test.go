@@ -72,7 +72,7 @@ func TestMapping(t *testing.T) {
 	cases := readMapping(t)
 	g := mustCompile(t, mappingConf(cases, "1"))
 	address := serve(t, g)
-	checkMapping(t, cases, address, func(body string) string {
+	checkMapping(t, cases, address, "1", func(body string) string {
 		if i := authorityEnd(body); i >= 0 {
 			return body[i:]
 		}
@@ -140,13 +140,13 @@ func TestMappingOfHTTPD(t *testing.T) {
 			c.asks[i].answer = c.asks[i].httpd
 		}
 	}
-	checkMapping(t, cases, address, func(body string) string { return body })
+	checkMapping(t, cases, address, port, func(body string) string { return body })
 }
 
-func checkMapping(t *testing.T, cases []mappingCase, address string, seen func(body string) string) {
+func checkMapping(t *testing.T, cases []mappingCase, address, port string, seen func(body string) string) {
 	for _, c := range cases {
 		for _, a := range c.asks {
-			resp, body := ask(t, address, "GET", a.target, c.name+".test", a.fields)
+			resp, body := ask(t, address, "GET", strings.ReplaceAll(a.target, "BPORT", port), c.name+".test", a.fields)
 			got := fmt.Sprint(resp.StatusCode)
 			if resp.StatusCode == 200 {
 				got = seen(body)

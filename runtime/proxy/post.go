@@ -126,7 +126,9 @@ func (w *Worker) noteR(c *runtime.Compiler) {
 	d := &parser.Diagnostic{Severity: parser.Note, Code: "route-only-flag", Place: w.readR,
 		Summary: "R is read as route-only: this worker takes requests that carry its own route and no others",
 		Detail:  "BalancerFlagR hot-spare gives R the meaning of httpd 2.4.34 and later: to stand in for members that are unusable"}
-	if w.FlagR == HotSpareR {
+	if w.Balancer == nil {
+		d.Summary, d.Detail = "R has no effect: this worker is no member of a balancer", ""
+	} else if w.FlagR == HotSpareR {
 		d.Summary = "R is read as hot spare: this worker stands in for members that are unusable"
 		d.Detail = "BalancerFlagR route-only gives R the other meaning: to take requests that carry the worker's own route and no others"
 	}

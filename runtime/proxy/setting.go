@@ -60,6 +60,9 @@ func keyValue(c *runtime.Cmd, i int) (setting, error) {
 func notAParameter(c *runtime.Cmd, i int) error {
 	word := c.Arg(i)
 	d := c.ArgErrorf(i, "bad-parameter", "expected key=value, found %q", word)
+	if strings.HasPrefix(word, "#") {
+		return runtime.WithDetail(d, "a comment stands on a line of its own")
+	}
 	if n := nearest(word, append([]string{"nocanon", "interpolate", "noquery"}, workerNames...)); n != "" {
 		runtime.WithDetail(d, "did you mean %s?", n)
 	}

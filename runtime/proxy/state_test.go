@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -144,5 +145,35 @@ ProxyPass /e http://[::1]:8080/ timeout=3
 		b.StickySep.V != '!' || !b.ScolonPathDel.V || !b.StickyForce.V || b.Timeout != 2*time.Second || !b.FailsOn(503) || b.FailsOn(502) || !b.FailOnTimeout.V ||
 		!b.Nonce.Set || b.Nonce.V != "" || b.Attempts() != 1 {
 		t.Errorf("%+v", b)
+	}
+}
+
+// TestStatusConcurrently checks that no change of a status is lost among many.
+func TestStatusConcurrently(t *testing.T) {
+	_, m := members(t, "<Proxy balancer://p>\nBalancerMember http://a\n</Proxy>", nil)
+	w := m["a"]
+	var wg sync.WaitGroup
+	for _, bit := range []Status{Drain, Disabled, Stopped, HotStandby, HotSpare} {
+		wg.Go(func() {
+			for range 1000 {
+				w.Operate(bit, true)
+				if !w.Status().Has(bit) {
+					t.Errorf("%v was lost", bit)
+					return
+				}
+				w.Operate(bit, false)
+			}
+			w.Operate(bit, true)
+		})
+	}
+	wg.Go(func() {
+		for range 1000 {
+			w.ForceError(time.Now())
+			w.Recover()
+		}
+	})
+	wg.Wait()
+	if got := w.Status(); got != Initialized|Drain|Disabled|Stopped|HotStandby|HotSpare {
+		t.Errorf("at the end the status is %v", got)
 	}
 }

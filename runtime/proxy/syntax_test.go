@@ -82,6 +82,7 @@ func TestDiagnostics(t *testing.T) {
 		{"ProxyPass / http://a/ timeout=»500ms«", "warning: timeout expects a whole number, found \"500ms\": read as 500, as httpd does [not-a-number]", ""},
 		{"ProxyPass / http://a/ retry=1 »retry«=2", "", ""},
 		{"ProxyPass / http://a/ »nocannon«", "error: expected key=value, found \"nocannon\" [bad-parameter]", "did you mean nocanon?"},
+		{"ProxyPass / http://a/ »#« my backend", "error: expected key=value, found \"#\" [bad-parameter]", "a comment stands on a line of its own"},
 		{"ProxyPass / balancer://b/ »loadfactor«=1", "error: unknown balancer parameter \"loadfactor\" [bad-parameter]", "BalancerMember"},
 		{"ProxyPass / balancer://b/ lbmethod=»byrequest«", "error: unknown lbmethod \"byrequest\" [bad-value]", "known are byrequests"},
 		{"ProxyPass / balancer://b/ failonstatus=500,»9«", "error: failonstatus expects HTTP statuses from 100 to 599, found \"9\" [bad-value]", ""},

@@ -31,10 +31,10 @@ const (
 	flagEnd
 	flagQueryLast
 	flagQueryNone
-	flagUnsafePrefixStat
 	flagUnsafeAllow3F
 	flagUNC
 	flagNoCase
+	flagUnsafePrefixStat
 )
 
 // flagBits are the flags that are no more than a bit.

@@ -255,10 +255,7 @@ func (x *rewriting) prefixStat(path string, last *rule, unsafe bool) bool {
 	if i := strings.IndexByte(first, '/'); i >= 0 {
 		first = first[:i]
 	}
-	switch first {
-	case "..":
-		return false
-	case ".":
+	if first == "." || first == ".." {
 		first = ""
 	}
 	name := "/" + first
@@ -271,7 +268,10 @@ func (x *rewriting) prefixStat(path string, last *rule, unsafe bool) bool {
 		}
 		return true
 	}
-	set := last.flags & flagUnsafePrefixStat
+	set := 0
+	if last.flags&flagUnsafePrefixStat != 0 {
+		set = 1 << 22 // httpd logs its bit
+	}
 	if x.verbose >= 3 {
 		x.logf(3, false, "prefix_stat compare statpath %s and lastsub output %s STATOK %d ", name, last.output, set)
 	}

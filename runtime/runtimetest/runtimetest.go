@@ -28,6 +28,10 @@ var File = runtime.Define(runtime.Module{Name: "file_module", File: "mod_file.c"
 		r.Filename = "/srv/www" + r.URI
 		return runtime.OK
 	}},
+	{Phase: runtime.TypeChecker, Order: runtime.ReallyLast, Always: true, Run: func(r *runtime.Request) runtime.Result {
+		r.ContentType = "text/html"
+		return runtime.OK
+	}},
 	{Phase: runtime.Handler, Order: runtime.ReallyLast, Always: true, Run: handle},
 }})
 
@@ -42,9 +46,6 @@ func handle(r *runtime.Request) runtime.Result {
 	r.HeadersOut.Set("Last-Modified", "Fri, 20 Nov 2026 10:12:58 GMT")
 	r.HeadersOut.Set("ETag", `"3-660b27d100d41"`)
 	r.HeadersOut.Set("Accept-Ranges", "bytes")
-	if r.ContentType == "" {
-		r.ContentType = "text/html"
-	}
 	r.HeadersOut.Set("Content-Length", strconv.Itoa(len(body)))
 	if err := r.SendText("", body); err != nil {
 		return runtime.Done

@@ -5,6 +5,7 @@
 // client, and a transcript of all that was seen on the wire. Its format is
 // described in testdata/conformance/README.md. Everything is exact: header
 // order and case, bodies, and the request heads that the backends received.
+// The runner needs Linux.
 package casefile
 
 import (
@@ -182,6 +183,8 @@ func (c *Case) Differs() string {
 type difference struct {
 	reason string
 	blocks []block
+	// refuses is what pinion says when it doesn't take the configuration at all.
+	refuses string
 }
 
 // A block is what a transcript says of one step, by the step's title line.
@@ -205,6 +208,12 @@ func parseDifference(text string) (*difference, error) {
 	}
 	if d.reason == "" {
 		return nil, fmt.Errorf("expected the reason in lines that start with #")
+	}
+	if len(rest) == 1 {
+		if text, ok := strings.CutPrefix(rest[0], "refuses "); ok {
+			d.refuses = strings.TrimSpace(text)
+			return d, nil
+		}
 	}
 	d.blocks = splitBlocks(rest)
 	if len(d.blocks) == 0 {

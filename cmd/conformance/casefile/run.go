@@ -2,6 +2,7 @@ package casefile
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
@@ -82,8 +83,8 @@ func frontPort() (int, error) {
 
 // Execute runs the case against a target and gives what was seen. The error is
 // not nil where the run itself failed: the server didn't start, or a step
-// couldn't be done.
-func (c *Case) Execute(t Target) (res Result, err error) {
+// couldn't be done. When ctx ends, the server is ended and the run fails.
+func (c *Case) Execute(ctx context.Context, t Target) (res Result, err error) {
 	k, err := startCluster(c)
 	if err != nil {
 		return res, err
@@ -112,7 +113,7 @@ func (c *Case) Execute(t Target) (res Result, err error) {
 	if err != nil {
 		return res, err
 	}
-	v, err := t.startServer(s, strings.Fields(c.section(sectionEnvironment)), addresses)
+	v, err := t.startServer(ctx, s, strings.Fields(c.section(sectionEnvironment)), addresses)
 	if err != nil {
 		return res, err
 	}
@@ -204,12 +205,12 @@ func (c *Case) errorLog(n *normaliser, dir string) (string, error) {
 
 // Record runs the case against httpd twice and, if both runs saw the same,
 // writes it to the case file.
-func (c *Case) Record() error {
-	first, err := c.Execute(Httpd())
+func (c *Case) Record(ctx context.Context) error {
+	first, err := c.Execute(ctx, Httpd())
 	if err != nil {
 		return err
 	}
-	second, err := c.Execute(Httpd())
+	second, err := c.Execute(ctx, Httpd())
 	if err != nil {
 		return err
 	}
@@ -228,16 +229,30 @@ func (c *Case) Record() error {
 
 // Replay runs the case against a target and gives the differences from what
 // was recorded, or the empty string.
-func (c *Case) Replay(t Target) (string, error) {
+func (c *Case) Replay(ctx context.Context, t Target) (string, error) {
 	if !c.has(sectionAnswers) {
 		return "", fmt.Errorf("expected a section %q: record the case first", sectionAnswers)
 	}
-	got, err := c.Execute(t)
+	got, err := c.Execute(ctx, t)
+	if c.differs != nil && c.differs.refuses != "" && !t.Reference {
+		return c.refusal(err), nil
+	}
 	if err != nil {
 		return "", err
 	}
 	want := Result{Answers: c.expected(t.Reference), ErrorLog: c.section(sectionErrorLog), AccessLog: c.section(sectionAccessLog)}
 	return want.diff(got), nil
+}
+
+// refusal compares how a run ended with the refusal that the case expects.
+func (c *Case) refusal(err error) string {
+	switch {
+	case err == nil:
+		return "-refuses " + c.differs.refuses + "\n+serves\n"
+	case !strings.Contains(err.Error(), c.differs.refuses):
+		return "-refuses " + c.differs.refuses + "\n+" + err.Error() + "\n"
+	}
+	return ""
 }
 
 func (r Result) diff(got Result) string {
@@ -254,7 +269,7 @@ type T interface {
 // Run replays a case in a test and fails the test where the target differs.
 func Run(t T, c *Case, target Target) {
 	t.Helper()
-	diff, err := c.Replay(target)
+	diff, err := c.Replay(context.Background(), target)
 	if err != nil {
 		t.Fatalf("%s: %v", c.Name, err)
 	}

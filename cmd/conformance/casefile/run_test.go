@@ -220,7 +220,7 @@ func TestReplay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	diff, err := c.Replay(testTarget(t))
+	diff, err := c.Replay(t.Context(), testTarget(t))
 	if err != nil || diff != "" {
 		t.Errorf("error %v, difference\n%s", err, diff)
 	}
@@ -232,7 +232,7 @@ func TestReplayFindsDifferences(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	diff, err := c.Replay(testTarget(t))
+	diff, err := c.Replay(t.Context(), testTarget(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +262,7 @@ func TestRefusedBackend(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff, err := c.Replay(testTarget(t)); err != nil || diff != "" {
+	if diff, err := c.Replay(t.Context(), testTarget(t)); err != nil || diff != "" {
 		t.Errorf("error %v, difference\n%s", err, diff)
 	}
 }
@@ -272,9 +272,33 @@ func TestTargetThatFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = c.Replay(testTarget(t))
+	_, err = c.Replay(t.Context(), testTarget(t))
 	if err == nil || !strings.Contains(err.Error(), "expected a ProxyPass") {
 		t.Errorf("error %v, want what the server said", err)
+	}
+}
+
+func TestRefusal(t *testing.T) {
+	const text = "x\n-- httpd.conf --\n-- requests --\nGET /\n-- answers --\n-- differs --\n# so\nrefuses %s\n"
+	for says, want := range map[string]string{
+		"expected a ProxyPass": "",
+		"something else":       "-refuses something else\n+",
+	} {
+		c, err := Parse("x.txtar", []byte(fmt.Sprintf(text, says)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		diff, err := c.Replay(t.Context(), testTarget(t))
+		if err != nil || !strings.HasPrefix(diff, want) || want == "" && diff != "" {
+			t.Errorf("%s: error %v, difference %q", says, err, diff)
+		}
+	}
+	c, err := Parse("x.txtar", []byte(relayed+"-- answers --\n-- differs --\n# so\nrefuses it\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff, err := c.Replay(t.Context(), testTarget(t)); err != nil || diff != "-refuses it\n+serves\n" {
+		t.Errorf("error %v, difference %q", err, diff)
 	}
 }
 

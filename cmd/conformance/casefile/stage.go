@@ -45,7 +45,9 @@ PidFile "${DIR}/run/httpd.pid"
 ErrorLog "${DIR}/logs/error_log"
 ServerName example.test
 DocumentRoot "${DIR}/htdocs"
-TypesConfig "${DIR}/mime.types"
+<IfModule mime_module>
+  TypesConfig "${DIR}/mime.types"
+</IfModule>
 StartServers 1
 ServerLimit 1
 ThreadsPerChild 16

@@ -2,6 +2,7 @@ package casefile
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -60,15 +61,17 @@ type server struct {
 }
 
 // startServer starts the target and waits until it listens on all addresses.
-func (t Target) startServer(s *stage, environment []string, addresses []string) (*server, error) {
+func (t Target) startServer(ctx context.Context, s *stage, environment []string, addresses []string) (*server, error) {
 	args := make([]string, len(t.Command))
 	for i, a := range t.Command {
 		args[i] = strings.ReplaceAll(a, "{conf}", s.conf)
 	}
-	v := &server{cmd: exec.Command(args[0], args[1:]...), output: &bytes.Buffer{}, ended: make(chan struct{})}
+	v := &server{cmd: exec.CommandContext(ctx, args[0], args[1:]...), output: &bytes.Buffer{}, ended: make(chan struct{})}
 	v.cmd.Stdout, v.cmd.Stderr = v.output, v.output
 	v.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "TZ=UTC", "LANG=C"}, environment...)
-	v.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	v.cmd.Cancel = func() error { return v.cmd.Process.Signal(syscall.SIGTERM) }
+	// A server should not outlive a runner that is killed.
+	v.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	if err := v.cmd.Start(); err != nil {
 		return nil, err
 	}
