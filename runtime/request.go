@@ -184,10 +184,12 @@ var requests = sync.Pool{New: func() any { return new(Request) }}
 // NewRequest takes a request from the pool. Free gives it back.
 func NewRequest(g *Graph, s *Server, c *Conn, w Wire) *Request {
 	r := requests.Get().(*Request)
-	if cap(r.conf) < len(g.modules) {
-		r.conf = make([]any, len(g.modules))
+	// Modules count through the whole program, whichever of them the graph has.
+	if n := int(moduleCount.Load()); cap(r.conf) < n {
+		r.conf = make([]any, n)
+	} else {
+		r.conf = r.conf[:n]
 	}
-	r.conf = r.conf[:len(g.modules)]
 	r.Graph, r.Server, r.Conn, r.Wire = g, s, c, w
 	r.Dir = s.Dir
 	r.Status = 200
