@@ -27,7 +27,15 @@ type Compiler struct {
 
 	diags   []*parser.Diagnostic
 	adopted map[string]bool
+	told    map[finding]*parser.Diagnostic
 	bad     bool
+}
+
+// finding tells equal diagnostics apart from others: what is read a hundred times has its mistakes told once.
+type finding struct {
+	file          string
+	offset        int
+	code, summary string
 }
 
 // Cmd is one directive being compiled: httpd's cmd_parms.
@@ -49,7 +57,7 @@ func Compile(tree *parser.Tree, modules []*Module, o Options) (*Graph, []*parser
 		o.State = NewState()
 	}
 	g := &Graph{State: o.State, modules: modules, Process: map[string][]string{}, Hash: o.Hash}
-	c := &Compiler{Graph: g, Tree: tree, Offline: o.Offline, adopted: map[string]bool{}}
+	c := &Compiler{Graph: g, Tree: tree, Offline: o.Offline, adopted: map[string]bool{}, told: map[finding]*parser.Diagnostic{}}
 	g.bindHooks()
 	g.Main = c.newServer(tree.Root.Place)
 	g.Main.Main = true
@@ -222,6 +230,12 @@ func (c *Compiler) Report(d *parser.Diagnostic) {
 	if d.Severity == parser.Error {
 		c.bad = true
 	}
+	key := finding{d.Place.File, d.Place.Range.Start.Offset, d.Code, d.Summary}
+	if old := c.told[key]; old != nil && d.Place.Range.Start.Line > 0 {
+		old.Repeated++
+		return
+	}
+	c.told[key] = d
 	c.diags = append(c.diags, d)
 }
 
@@ -318,4 +332,5 @@ func sealServer(s *Server) {
 	})
 	s.Directories = sorted
 	s.locations = indexLocations(s.Locations)
+	s.directories = indexDirectories(s.Directories)
 }

@@ -71,6 +71,8 @@ func (e *Engine) serveHTTP1(nc net.Conn, meta *Conn) {
 		if after != nil {
 			// The request and its graph are gone by now: a tunnel outlives reloads without keeping one in memory.
 			c.tunnel.Store(true)
+			e.tunnels.Add(1)
+			defer e.tunnels.Add(-1)
 			if e.stopping.Load() {
 				c.conn.Abort() // after still has the other side to close
 			}
@@ -221,6 +223,8 @@ func (c *httpConn) fill(r *Request) {
 	r.Hostname, r.HostPort, r.Scheme = h.Hostname, h.Port, h.Scheme
 	if h.Form != http1.AuthorityForm {
 		r.parseTarget(h.Path)
+	} else {
+		r.URI = "/"
 	}
 	r.UnparsedURI = h.Target
 	r.Expecting100, c.wantContinue = h.Expect100, h.Expect100

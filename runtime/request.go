@@ -77,6 +77,7 @@ type Request struct {
 	ClientIP                               string // useragent_ip: the peer's address, or what remoteip found
 	Expecting100                           bool
 	Chunked                                bool
+	UnknownLength                          bool  // the answer goes out without a Content-Length
 	BytesSent                              int64 // of the body
 	Main, Prev, Next                       *Request
 	// ContextPrefix and ContextRoot are what an Alias or its like has mapped: the URL's prefix and the folder it
@@ -184,11 +185,8 @@ var requests = sync.Pool{New: func() any { return new(Request) }}
 // NewRequest takes a request from the pool. Free gives it back.
 func NewRequest(g *Graph, s *Server, c *Conn, w Wire) *Request {
 	r := requests.Get().(*Request)
-	// Modules count through the whole program, whichever of them the graph has.
-	if n := int(moduleCount.Load()); cap(r.conf) < n {
+	if n := int(moduleCount.Load()); len(r.conf) < n { // every module has a place, also one that g doesn't list
 		r.conf = make([]any, n)
-	} else {
-		r.conf = r.conf[:n]
 	}
 	r.Graph, r.Server, r.Conn, r.Wire = g, s, c, w
 	r.Dir = s.Dir

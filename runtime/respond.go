@@ -118,6 +118,9 @@ func (r *Request) composeHead(length int64) {
 	if r.ProtoNum == HTTP10 && r.Env.Has("force-response-1.0") {
 		r.Conn.KeepAlive = KeepAliveClose
 	}
+	if r.UnknownLength {
+		length = -1
+	}
 	noBody := HeaderOnlyStatus(r.Status)
 	r.eaten = r.HeaderOnly || noBody
 	if length >= 0 && !noBody && !(r.HeaderOnly && length == 0) && !out.Has("Content-Length") {
@@ -133,7 +136,7 @@ func (r *Request) composeHead(length int64) {
 		out.Merge("Transfer-Encoding", "chunked")
 		out.Del("Content-Length")
 	}
-	if ct := r.withCharset(r.ContentType); ct != "" {
+	if ct := r.MakeContentType(r.ContentType); ct != "" {
 		out.Set("Content-Type", ct)
 	}
 	if r.ContentEncoding != "" {
@@ -213,8 +216,8 @@ func (r *Request) keepAliveToken(asked string, sent *bool) bool {
 	return *sent
 }
 
-// withCharset is httpd's ap_make_content_type: AddDefaultCharset for text/plain and text/html without one.
-func (r *Request) withCharset(ct string) string {
+// MakeContentType is httpd's ap_make_content_type: AddDefaultCharset for text/plain and text/html without one.
+func (r *Request) MakeContentType(ct string) string {
 	cs := r.Dir.Core.AddDefaultCharset.Or("off")
 	if ct == "" || cs == "off" || strings.Contains(strings.ToLower(ct), "charset=") {
 		return ct
@@ -344,17 +347,9 @@ func (r *Request) startError(status int) (location string) {
 		r.ContentType = "text/html"
 	}
 	if status == 405 || status == 501 {
-		r.HeadersOut.Set("Allow", r.allow())
+		r.HeadersOut.Set("Allow", r.Allow())
 	}
 	return location
-}
-
-func (r *Request) allow() string {
-	methods := r.AllowedMethods
-	if !EqualFold(r.Server.Settings.TraceEnable.Or("on"), "off") {
-		methods = append(methods[:len(methods):len(methods)], "TRACE")
-	}
-	return strings.Join(methods, ",")
 }
 
 // HasToken tells whether a comma-separated header value holds the token, ASCII case ignored (ap_find_token).

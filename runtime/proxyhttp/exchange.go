@@ -18,7 +18,14 @@ import (
 // exchange is one request to a backend and its answer (httpd's proxy_http_req_t). It is reused.
 type exchange struct {
 	context.Context // as which it asks the pool: see dialExchange
+	use
 
+	head http1.ResponseHead
+	body http1.Body
+}
+
+// use is what an exchange forgets at its end.
+type use struct {
 	r    *runtime.Request
 	w    *proxy.Worker
 	conf *proxy.ServerConf
@@ -43,10 +50,7 @@ type exchange struct {
 	in      *input // what was read of the request's body; nil without a body
 	framing framing
 	length  int64
-
-	head   http1.ResponseHead
-	body   http1.Body
-	limits http1.ResponseLimits
+	limits  http1.ResponseLimits
 }
 
 var exchanges = sync.Pool{New: func() any { return &exchange{Context: context.Background()} }}
@@ -63,9 +67,9 @@ func (x *exchange) Value(key any) any {
 func (x *exchange) free() {
 	x.release(false)
 	x.in.free()
-	fields, trailers := x.head, x.body
-	fields.Reset()
-	*x = exchange{Context: x.Context, head: fields, body: trailers}
+	x.use = use{}
+	x.head.Reset()
+	x.body.Reset(nil, http1.NoBody, 0, &http1.DefaultLimits)
 	exchanges.Put(x)
 }
 
