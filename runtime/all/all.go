@@ -6,14 +6,17 @@ import (
 
 	"pinion/runtime"
 	"pinion/runtime/accesslog"
+	"pinion/runtime/alias"
 	"pinion/runtime/authz"
 	"pinion/runtime/balancer"
 	"pinion/runtime/core"
+	"pinion/runtime/dir"
 	"pinion/runtime/directives"
 	"pinion/runtime/env"
 	"pinion/runtime/errorlog"
 	"pinion/runtime/headers"
 	"pinion/runtime/http2"
+	"pinion/runtime/metrics"
 	"pinion/runtime/mime"
 	"pinion/runtime/proxy"
 	"pinion/runtime/proxyhttp"
@@ -39,7 +42,7 @@ func list() []*runtime.Module {
 		[]*runtime.Module{env.Module, headers.Module},
 		[]*runtime.Module{proxy.Module, proxy.Pinion, proxyhttp.Module, proxyhttp.WSTunnel},
 		[]*runtime.Module{balancer.Module, balancer.ByRequests, balancer.ByTraffic, balancer.ByBusyness},
-		[]*runtime.Module{mime.Module, rewrite.Module, setenvif.Module, tls.Module, http2.Module},
+		[]*runtime.Module{alias.Module, dir.Module, mime.Module, rewrite.Module, setenvif.Module, tls.Module, http2.Module, metrics.Module},
 	)
 	return append(all, directives.Rest(all))
 }
