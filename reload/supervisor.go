@@ -58,6 +58,8 @@ type request struct {
 type Stop struct {
 	// Grace is how long running requests may take; then they are cut.
 	Grace time.Duration
+	// GraceOf, if set, takes it from the configuration in force instead.
+	GraceOf func(*runtime.Graph) time.Duration
 }
 
 // New prepares a supervisor.
@@ -125,6 +127,9 @@ func (s *Supervisor) Run(ctx context.Context, stop <-chan Stop) error {
 	}
 	grace := s.loop(ctx, stop, w)
 	s.ls.close()
+	if grace.GraceOf != nil {
+		grace.Grace = grace.GraceOf(s.engine.Graph())
+	}
 	end, cancel := context.WithTimeout(context.Background(), grace.Grace)
 	defer cancel()
 	s.engine.Stop(end)
