@@ -71,6 +71,8 @@ func (e *Engine) serveHTTP1(nc net.Conn, meta *Conn) {
 		if after != nil {
 			// The request and its graph are gone by now: a tunnel outlives reloads without keeping one in memory.
 			c.tunnel.Store(true)
+			e.tunnels.Add(1)
+			defer e.tunnels.Add(-1)
 			if e.stopping.Load() {
 				c.conn.Abort() // after still has the other side to close
 			}

@@ -20,6 +20,7 @@ type Engine struct {
 	connID   atomic.Uint64
 	conns    [sharedCounters]connSet
 	open     sync.WaitGroup
+	tunnels  atomic.Int64
 }
 
 // connSet is the open connections whose number falls to one shard: so accepting takes no lock that all share.
@@ -69,6 +70,12 @@ func (e *Engine) Connections() (open, idle int) {
 	})
 	return open, idle
 }
+
+// Accepted counts the client connections since the start.
+func (e *Engine) Accepted() uint64 { return e.connID.Load() }
+
+// Tunnels counts the client connections that switched to another protocol, such as WebSocket. Connections counts them as open, too.
+func (e *Engine) Tunnels() int { return int(e.tunnels.Load()) }
 
 func (e *Engine) eachConn(f func(*tracked)) {
 	for i := range e.conns {

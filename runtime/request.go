@@ -184,10 +184,9 @@ var requests = sync.Pool{New: func() any { return new(Request) }}
 // NewRequest takes a request from the pool. Free gives it back.
 func NewRequest(g *Graph, s *Server, c *Conn, w Wire) *Request {
 	r := requests.Get().(*Request)
-	if cap(r.conf) < len(g.modules) {
-		r.conf = make([]any, len(g.modules))
+	if n := int(moduleCount.Load()); len(r.conf) < n { // every module has a place, also one that g doesn't list
+		r.conf = make([]any, n)
 	}
-	r.conf = r.conf[:len(g.modules)]
 	r.Graph, r.Server, r.Conn, r.Wire = g, s, c, w
 	r.Dir = s.Dir
 	r.Status = 200

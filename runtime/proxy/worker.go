@@ -149,6 +149,7 @@ func (w *Worker) Fail(now time.Time) bool {
 	if w.Status().Has(IgnoreErrors) {
 		return false
 	}
+	w.State.Errors.Add(1)
 	w.State.ErrorTime.Store(now.UnixNano())
 	w.set(InError)
 	return true
@@ -156,6 +157,7 @@ func (w *Worker) Fail(now time.Time) bool {
 
 // ForceError puts the worker in error as of now, whatever its flags (failonstatus does).
 func (w *Worker) ForceError(now time.Time) {
+	w.State.Errors.Add(1)
 	w.State.ErrorTime.Store(now.UnixNano())
 	w.set(InError)
 }
@@ -247,6 +249,7 @@ func (w *Worker) ConnectTimeout(r *runtime.Request) time.Duration {
 type WorkerState struct {
 	ErrorTime   atomic.Int64 // Unix time in nanoseconds of the last error; 0: none
 	Retries     atomic.Int64
+	Errors      atomic.Int64 // failures that put the worker in error, or found it there
 	Elected     atomic.Int64
 	LBStatus    atomic.Int64 // as of the last time the balancer's elections were asked for it, see BalancerState.Elections
 	Transferred atomic.Int64 // bytes sent to the backend
