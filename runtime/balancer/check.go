@@ -11,7 +11,8 @@ import (
 
 // check warns of what surprises people about sticky sessions.
 func check(c *runtime.Compiler) {
-	k := &checker{Compiler: c, routes: map[string]map[string]bool{}, set: map[string]bool{}, edits: map[string]bool{}}
+	k := &checker{Compiler: c, routes: map[string]map[string]bool{}, set: map[string]bool{}, edits: map[string]bool{},
+		sticky: map[where]parser.Place{}}
 	var sticky []*proxy.Balancer
 	for _, s := range c.Graph.Servers {
 		for _, b := range proxy.ConfOf(s).Balancers {
@@ -21,9 +22,9 @@ func check(c *runtime.Compiler) {
 			}
 		}
 	}
-	k.walk(c.Tree.Root)
+	k.walk(c.Tree.Root, c.Graph.Main.Place)
 	for _, b := range sticky {
-		checkRoutes(c, b)
+		k.checkRoutes(b)
 		k.checkCookie(b)
 	}
 	for _, x := range k.cookies {
@@ -38,6 +39,13 @@ type checker struct {
 	set     map[string]bool            // names of cookies that something sets
 	edits   map[string]bool            // what Header edit Set-Cookie makes
 	cookies []cookie                   // whose values are known
+	sticky  map[where]parser.Place
+}
+
+// where names a balancer of a server.
+type where struct {
+	server parser.Place
+	name   string
 }
 
 // cookie is one that the configuration sets to a value that is known.
@@ -68,7 +76,8 @@ func warn(c *runtime.Compiler, at parser.Place, code, format string, args ...any
 }
 
 // checkRoutes looks for routes that two members share, that a member lacks, and that a redirect names in vain.
-func checkRoutes(c *runtime.Compiler, b *proxy.Balancer) {
+func (k *checker) checkRoutes(b *proxy.Balancer) {
+	c := k.Compiler
 	first := map[string]*proxy.Worker{}
 	for _, w := range b.Members {
 		if w.Route == "" {
@@ -87,7 +96,7 @@ func checkRoutes(c *runtime.Compiler, b *proxy.Balancer) {
 		d.Also = []parser.Related{{Summary: "the first member with this route", Place: other.Place}}
 	}
 	if len(b.Members) > 1 && len(first) == 0 {
-		warn(c, b.Place, "no-route", "%s has stickysession=%s, but no member has a route: no session sticks", b.Name, b.Sticky).
+		warn(c, k.place(b), "no-route", "%s has stickysession=%s, but no member has a route: no session sticks", b.Name, b.Sticky).
 			Detail = "give each BalancerMember its own route="
 	} else if len(b.Members) > 1 {
 		for _, w := range b.Members {
@@ -104,12 +113,18 @@ func checkRoutes(c *runtime.Compiler, b *proxy.Balancer) {
 	}
 }
 
-// walk finds the cookies that Header, RewriteRule and user tracking set.
-func (k *checker) walk(n *parser.Node) {
+// walk finds the cookies that Header, RewriteRule and user tracking set, and where each stickysession stands.
+func (k *checker) walk(n *parser.Node, server parser.Place) {
 	for _, child := range n.Children {
-		k.walk(child)
+		in := server
+		if child.Def != nil && child.Def.Section && runtime.EqualFold(child.Def.Name, "VirtualHost") {
+			in = child.Place
+		}
+		k.walk(child, in)
 		args := child.Args
 		switch strings.ToLower(child.Name) {
+		case "proxypass", "proxyset", "proxy":
+			k.stickySession(child, in)
 		case "header":
 			k.header(child, args)
 		case "rewriterule":
@@ -166,6 +181,38 @@ func (k *checker) rule(n *parser.Node, flags string) {
 	}
 }
 
+// stickySession notes where the parameter stands, for the balancer that the line or its section names.
+func (k *checker) stickySession(n *parser.Node, server parser.Place) {
+	args := n.Args
+	if n.Parent != nil {
+		args = append(args[:len(args):len(args)], n.Parent.Args...)
+	}
+	for i, arg := range n.Args {
+		if len(arg) < len("stickysession=") || !runtime.EqualFold(arg[:len("stickysession=")], "stickysession=") {
+			continue
+		}
+		at := n.Place
+		if i < len(n.Words) {
+			at.Range = n.Words[i].Range
+		}
+		for _, a := range args {
+			if rest, ok := strings.CutPrefix(strings.ToLower(a), "balancer://"); ok {
+				name, _, _ := strings.Cut(rest, "/")
+				k.sticky[where{server, "balancer://" + name}] = at
+				break
+			}
+		}
+	}
+}
+
+// place is where the balancer's stickysession stands, or the balancer itself where that can't be told.
+func (k *checker) place(b *proxy.Balancer) parser.Place {
+	if at, ok := k.sticky[where{b.Server.Place, b.Name}]; ok {
+		return at
+	}
+	return b.Place
+}
+
 // checkCookie looks for who sets the balancer's cookie.
 func (k *checker) checkCookie(b *proxy.Balancer) {
 	if k.set[b.Sticky] {
@@ -177,12 +224,12 @@ func (k *checker) checkCookie(b *proxy.Balancer) {
 		}
 	}
 	if runtime.EqualFold(b.Sticky, "JSESSIONID") {
-		d := warn(k.Compiler, b.Place, "sticky-by-backend", "nothing here sets the cookie %s of %s: the servlet containers must, with the member's route in it", b.Sticky, b.Name)
+		d := warn(k.Compiler, k.place(b), "sticky-by-backend", "nothing here sets the cookie %s of %s: the servlet containers must, with the member's route in it", b.Sticky, b.Name)
 		d.Severity = parser.Note
 		d.Detail = "set jvmRoute (Tomcat) of each backend to the route= of its BalancerMember"
 		return
 	}
-	warn(k.Compiler, b.Place, "sticky-unset", "nothing here sets the cookie %s that %s looks for", b.Sticky, b.Name).
+	warn(k.Compiler, k.place(b), "sticky-unset", "nothing here sets the cookie %s that %s looks for", b.Sticky, b.Name).
 		Detail = fmt.Sprintf("unless the backends set it with a dot and the member's route at its end, add: "+
 		`Header add Set-Cookie "%s=.%%{BALANCER_WORKER_ROUTE}e; path=/" env=BALANCER_ROUTE_CHANGED`, b.Sticky)
 }

@@ -38,7 +38,7 @@ ProxySet stickysession=R
 BalancerMember http://a
 BalancerMember http://b
 ProxySet stickysession=R
-</Proxy>`, "2 no-route"},
+</Proxy>`, "5 no-route"},
 		{"redirect to nobody", `Header add Set-Cookie "R=.%{BALANCER_WORKER_ROUTE}e"
 <Proxy balancer://x>
 BalancerMember http://a route=a redirect=c
@@ -49,12 +49,12 @@ ProxySet stickysession=R
 BalancerMember http://a route=a
 BalancerMember http://b route=b
 ProxySet stickysession=BALANCEID
-</Proxy>`, "1 sticky-unset"},
+</Proxy>`, "4 sticky-unset"},
 		{"Tomcat sets it", `<Proxy balancer://x>
 BalancerMember http://a route=a
 BalancerMember http://b route=b
 ProxySet stickysession=JSESSIONID|jsessionid
-</Proxy>`, "1 sticky-by-backend"},
+</Proxy>`, "4 sticky-by-backend"},
 		{"a rewrite rule sets it", `RewriteEngine On
 RewriteRule ^ - [CO=BALANCEID:balancer.a:.example.com]
 RewriteRule ^/x - [L,CO=BALANCEID:balancer.nobody:.example.com]
@@ -69,6 +69,19 @@ BalancerMember http://a route=a
 BalancerMember http://b route=b
 ProxySet stickysession=SID
 </Proxy>`, ""},
+		{"two vhosts with balancers of one name", `<VirtualHost *:80>
+ServerName one.test
+ProxyPass / balancer://x/ stickysession=A
+<Proxy balancer://x>
+BalancerMember http://a route=a
+</Proxy>
+</VirtualHost>
+<VirtualHost *:80>
+ServerName two.test
+<Proxy balancer://X stickysession=B>
+BalancerMember http://a route=a
+</Proxy>
+</VirtualHost>`, "3 sticky-unset, 10 sticky-unset"},
 	}
 	codes := "shared-route no-route unknown-route sticky-unset sticky-by-backend"
 	for _, c := range cases {
