@@ -28,6 +28,7 @@ func Load(path string, o *Options) (*Tree, Diagnostics) {
 	}
 	l := newLoader(o)
 	l.readText("-C directives", o.Before)
+	l.tree.Root.Place.File = l.absolute(path)
 	l.includePath(l.absolute(path), inclusion{place: Place{File: path}})
 	l.readText("-c directives", o.After)
 	return l.finish()

@@ -156,7 +156,7 @@ func (l *loader) close(e *entry) {
 }
 
 func (l *loader) mismatch(e *entry, expected string, opened Place) {
-	d := l.say(Error, e, e.line.Range, "section-mismatch", "", "expected </%s> but saw </%s>", expected, e.line.Name.Text)
+	d := l.say(Error, e, e.line.Range, "section-mismatch", "close the inner section before the outer one", "expected </%s> but saw </%s>", expected, e.line.Name.Text)
 	d.Also = append(d.Also, Related{"opened here", opened})
 }
 
@@ -218,11 +218,15 @@ func (l *loader) closesLater(name string) bool {
 // closeRest ends the sections that a file leaves open. httpd ends a section whose condition is true, and all
 // that is open inside of it, at the end of the file without a word; so that is a warning.
 func (l *loader) closeRest() {
-	severity, detail := Error, ""
+	severity := Error
 	for i := l.base; i < len(l.frames) && !l.leaving(); i++ {
 		f := &l.frames[i]
+		detail := "add </" + f.name + "> where it ends; a section must be closed in the file that opens it"
 		if f.cond {
-			severity, detail = Warning, "httpd lets it end with the file; close it"
+			severity = Warning
+		}
+		if severity == Warning {
+			detail = "httpd lets it end with the file; close it"
 		}
 		l.report(&Diagnostic{Severity: severity, Code: "not-closed", Detail: detail, Place: f.place,
 			Summary: "<" + f.name + "> was not closed"})

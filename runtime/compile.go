@@ -16,7 +16,9 @@ type Options struct {
 	State *State
 	// Offline opens no certificate, resolves no name, starts no program: for checking files far from their server.
 	Offline bool
-	Hash    string // of the text, kept in Graph.Hash
+	// Test looks whether logs could be opened and programs started, and does neither: for -t, which serves nothing.
+	Test bool
+	Hash string // of the text, kept in Graph.Hash
 }
 
 // Compiler makes one Graph. It is used by one goroutine, and modules see it as part of Cmd.
@@ -24,10 +26,19 @@ type Compiler struct {
 	Graph   *Graph
 	Tree    *parser.Tree
 	Offline bool
+	Test    bool // see Options
 
 	diags   []*parser.Diagnostic
 	adopted map[string]bool
+	told    map[finding]*parser.Diagnostic
 	bad     bool
+}
+
+// finding tells equal diagnostics apart from others: what is read a hundred times has its mistakes told once.
+type finding struct {
+	file          string
+	offset        int
+	code, summary string
 }
 
 // Cmd is one directive being compiled: httpd's cmd_parms.
@@ -49,8 +60,13 @@ func Compile(tree *parser.Tree, modules []*Module, o Options) (*Graph, []*parser
 		o.State = NewState()
 	}
 	g := &Graph{State: o.State, modules: modules, Process: map[string][]string{}, Hash: o.Hash}
-	c := &Compiler{Graph: g, Tree: tree, Offline: o.Offline, adopted: map[string]bool{}}
+	c := &Compiler{Graph: g, Tree: tree, Offline: o.Offline, Test: o.Test, adopted: map[string]bool{}, told: map[finding]*parser.Diagnostic{}}
 	g.bindHooks()
+	for _, m := range modules {
+		if m.File == "http_core.c" {
+			g.httpCore = m
+		}
+	}
 	g.Main = c.newServer(tree.Root.Place)
 	g.Main.Main = true
 	g.Servers = []*Server{g.Main}
@@ -222,6 +238,12 @@ func (c *Compiler) Report(d *parser.Diagnostic) {
 	if d.Severity == parser.Error {
 		c.bad = true
 	}
+	key := finding{d.Place.File, d.Place.Range.Start.Offset, d.Code, d.Summary}
+	if old := c.told[key]; old != nil && d.Place.Range.Start.Line > 0 {
+		old.Repeated++
+		return
+	}
+	c.told[key] = d
 	c.diags = append(c.diags, d)
 }
 
@@ -258,6 +280,7 @@ func sortDiagnostics(diags []*parser.Diagnostic, tree *parser.Tree) {
 // finish merges the main server into each vhost, lets the modules finish, and builds the indexes.
 func (c *Compiler) finish() {
 	g := c.Graph
+	c.warnSameNames()
 	for i, s := range g.Servers {
 		s.Index = i
 		if i > 0 {
@@ -318,4 +341,5 @@ func sealServer(s *Server) {
 	})
 	s.Directories = sorted
 	s.locations = indexLocations(s.Locations)
+	s.directories = indexDirectories(s.Directories)
 }

@@ -209,7 +209,16 @@ func (r *Request) invokeHandler() Result {
 			}
 		}
 	}
+	// While it is served, a file's handler is called by its media type.
+	chosen := r.Handler
+	if chosen == "" {
+		r.Handler, _, _ = strings.Cut(r.ContentType, ";")
+		if r.Handler = strings.TrimRight(r.Handler, " \t"); r.Handler == "" {
+			r.Handler = "default-handler"
+		}
+	}
 	res := r.runFirst(Handler)
+	r.Handler = chosen
 	if res == Declined {
 		if r.Handler != "" {
 			r.Logf(nil, LogWarn, "AH00519", "handler \"%s\" not found for: %s", r.Handler, r.Filename)
@@ -247,7 +256,10 @@ func (r *Request) die(res Result, second int) {
 			first = first.Prev
 		}
 		if first != r && second == 0 {
-			second = status
+			// httpd's page names the status that the document was to be for.
+			if second = r.Status; second == 200 {
+				second = status
+			}
 		}
 	}
 	if second == 0 {
@@ -350,8 +362,7 @@ func (r *Request) SubRequest(uri string) *Request {
 		return n
 	}
 	if !strings.HasPrefix(uri, "/") {
-		dir := r.URI
-		uri = dir[:strings.LastIndexByte(dir, '/')+1] + uri
+		uri = EscapeURI(r.URI[:strings.LastIndexByte(r.URI, '/')+1]) + uri
 	}
 	n.parseTarget(uri)
 	n.UnparsedURI = uri

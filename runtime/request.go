@@ -77,6 +77,7 @@ type Request struct {
 	ClientIP                               string // useragent_ip: the peer's address, or what remoteip found
 	Expecting100                           bool
 	Chunked                                bool
+	UnknownLength                          bool  // the answer goes out without a Content-Length
 	BytesSent                              int64 // of the body
 	Main, Prev, Next                       *Request
 	// ContextPrefix and ContextRoot are what an Alias or its like has mapped: the URL's prefix and the folder it

@@ -44,6 +44,7 @@ type runCmd struct {
 	Strict   bool          ``
 	Debounce time.Duration `default:"100ms"`
 	NoWatch  bool          ``
+	Metrics  string        ``
 }
 
 // Run does what the flags say.
@@ -132,8 +133,14 @@ func (c *runCmd) serve(path string) error {
 	if c.NoWatch {
 		s.Debounce = -1
 	}
+	exporter, err := listenMetrics(c.Metrics)
+	if err != nil {
+		return err
+	}
+	defer exporter.close()
 	var pid pidFile
 	s.Report = func(l *reload.Loaded, st *reload.Status) {
+		reportMetrics(st)
 		if st.Reason == "start" {
 			printDiagnostics(os.Stderr, "text", l, false)
 		}
@@ -143,6 +150,7 @@ func (c *runCmd) serve(path string) error {
 	}
 	s.Ready = func(addresses []net.Addr) {
 		fmt.Fprintf(os.Stderr, "pinion: serving %s on %s (pid %d)\n", path, joinAddresses(addresses), os.Getpid())
+		exporter.serve(s.Engine())
 		notifyReady()
 	}
 	defer pid.remove()

@@ -258,7 +258,7 @@ SetHandler Server-Status
 AddDefaultCharset UTF-8
 </Location>`)
 	d := &g.Main.Dir.Core
-	if d.AddDefaultCharset.V != "iso-8859-1" || d.FileETag.V != "+inode mtime -size" || d.MaxRanges.V != -1 || d.MaxRangeOverlaps.V != 20 ||
+	if d.AddDefaultCharset.V != "iso-8859-1" || d.FileETag != (runtime.ETagSet{Whole: runtime.ETagMTime, Sub: runtime.ETagSize}) || d.MaxRanges.V != -1 || d.MaxRangeOverlaps.V != 20 ||
 		d.MaxRangeReversals.V != 3 || !d.LimitRequestBody.Set || d.LimitRequestBody.V != 0 || d.AcceptPathInfo.V != "on" || d.AllowEncodedSlashes.V != "nodecode" {
 		t.Errorf("got %+v", d)
 	}

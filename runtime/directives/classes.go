@@ -25,7 +25,7 @@ var noEffect = []struct {
 	{reason: "pinion parses no XML bodies", names: "LimitXMLRequestBody"},
 	{reason: "pinion makes no folder listings", names: "AddAlt AddAltByEncoding AddAltByType AddDescription AddIcon AddIconByEncoding " +
 		"AddIconByType DefaultIcon FancyIndexing HeaderName IndexHeadInsert IndexIgnore IndexIgnoreReset IndexOptions IndexOrderDefault IndexStyleSheet ReadmeName"},
-	{reason: "pinion negotiates no languages: a URL names one file", names: "LanguagePriority ForceLanguagePriority CacheNegotiatedDocs MultiviewsMatch"},
+	{reason: "pinion negotiates no languages: a URL names one file", names: "LanguagePriority ForceLanguagePriority CacheNegotiatedDocs"},
 	{reason: "types come from the names of files alone", names: "MimeMagicFile"},
 	{reason: "Go's TLS keeps its own sessions, tickets and random numbers", names: "SSLSessionCache SSLSessionCacheTimeout SSLRandomSeed SSLCryptoDevice"},
 	{reason: "pinion's HTTP/2 sizes itself", names: "H2MinWorkers H2MaxWorkers H2MaxWorkerIdleSeconds H2SessionExtraFiles H2CopyFiles H2TLSWarmUpSize " +
@@ -36,8 +36,6 @@ var noEffect = []struct {
 // instead are hints of single directives.
 var instead = map[string]string{
 	"sslrequire":               "use Require expr",
-	"fallbackresource":         "use mod_rewrite: RewriteRule to the resource under RewriteCond %{REQUEST_FILENAME} !-f",
-	"setoutputfilter":          "pinion has no named filters; use AddOutputFilterByType where it is supported, or let the backend do it",
 	"setinputfilter":           "pinion has no named filters; let the backend do it",
 	"contentdigest":            "let the backend send the digest",
 	"cgipassauth":              "pinion runs no CGI programs; backends are given Authorization as it came",

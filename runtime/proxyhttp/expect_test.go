@@ -3,9 +3,6 @@ package proxyhttp
 import (
 	"strings"
 	"testing"
-	"time"
-
-	"pinion/runtime"
 )
 
 const expecting = "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n"
@@ -93,7 +90,7 @@ func TestPing(t *testing.T) {
 	if got := ask(t, s, request); !strings.HasPrefix(got, "HTTP/1.1 200 ") {
 		t.Errorf("%q", got)
 	}
-	s.worker(0).Ping = runtime.Some(20 * time.Millisecond)
+	s = serveConfig(t, "ProxyPass / http://"+addr+"/ ping=20ms\n")
 	if got := ask(t, s, request); !strings.HasPrefix(got, "HTTP/1.1 503 ") || !strings.Contains(strings.Join(s.logged(), "\n"), "Timeout on 100-Continue") {
 		t.Errorf("%q %q", got, s.logged())
 	}

@@ -96,7 +96,7 @@ func TestRefused(t *testing.T) {
 	if w := s.worker(0); !w.Usable() {
 		t.Error("a worker outside of a balancer was put in error")
 	}
-	s.worker(0).Params.Status = 0 // as a member of a balancer is
+	s = serveConfig(t, "ProxyPass / http://"+addr+"/\n", func(s *server) { s.worker(0).Params.Status = 0 }) // as a member of a balancer is
 	ask(t, s, get)
 	if s.worker(0).Usable() || !s.hasLogged("AH00959") {
 		t.Errorf("expected the worker in error, found %v, %q", s.worker(0).Status(), s.logged())
@@ -121,8 +121,7 @@ func TestTimeout(t *testing.T) {
 		<-hold
 	})
 	defer close(hold)
-	s := serveConfig(t, "ProxyPass / http://"+addr+"/\n")
-	s.worker(0).Params.Timeout = runtime.Some(30 * time.Millisecond)
+	s := serveConfig(t, "ProxyPass / http://"+addr+"/\n", func(s *server) { s.worker(0).Params.Timeout = runtime.Some(30 * time.Millisecond) })
 	got := ask(t, s, get)
 	if !strings.HasPrefix(got, "HTTP/1.1 502 Proxy Error\r\n") || !s.hasLogged("AH01102") {
 		t.Errorf("%q %q", got, s.logged())

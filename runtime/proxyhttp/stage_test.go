@@ -92,7 +92,8 @@ func (s *server) worker(i int) *proxy.Worker { return proxy.ConfOf(s.graph.Main)
 
 func (s *server) pool(i int) *transport { return s.worker(i).Transport.(*transport) }
 
-func serveConfig(t testing.TB, config string) *server {
+// serveConfig serves a configuration until the test ends. tune changes what was compiled, for values that the language doesn't have.
+func serveConfig(t testing.TB, config string, tune ...func(*server)) *server {
 	t.Helper()
 	g, diags := runtimetest.Compile(t, "ServerName example.test\n"+config, proxy.Module, proxy.Pinion, Module, WSTunnel, stage)
 	if g == nil {
@@ -105,6 +106,9 @@ func serveConfig(t testing.TB, config string) *server {
 	g.Banner = "Apache/2.4.71 (Debian)"
 	for _, v := range g.Servers {
 		v.Errors = &runtime.ErrorLog{Out: s}
+	}
+	for _, f := range tune {
+		f(s)
 	}
 	s.engine = runtime.NewEngine(g)
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -99,9 +99,10 @@ func TestTunnelStops(t *testing.T) {
 
 func TestTunnelIdle(t *testing.T) {
 	addr := backend(t, echo)
-	s := serveConfig(t, "ProxyPass / ws://"+addr+"/")
-	s.graph.Main.Settings.Timeout = runtime.Some(30 * time.Millisecond)
-	s.worker(0).Params.Timeout = runtime.Some(40 * time.Millisecond)
+	s := serveConfig(t, "ProxyPass / ws://"+addr+"/", func(s *server) {
+		s.graph.Main.Settings.Timeout = runtime.Some(time.Second)
+		s.worker(0).Params.Timeout = runtime.Some(1100 * time.Millisecond)
+	})
 	p := open(t, s)
 	if got := p.rest(); got != "" {
 		t.Errorf("%q", got)
