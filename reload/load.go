@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
+	"slices"
 	"time"
 
 	"pinion/parser"
@@ -18,6 +19,7 @@ type Source struct {
 	Parse   parser.Options
 	Modules []*runtime.Module
 	Offline bool // see runtime.Options
+	Test    bool // see runtime.Options
 }
 
 // Loaded is one reading of a configuration. Graph is nil when Diags has an error.
@@ -40,7 +42,11 @@ func (s *Source) Load(state *runtime.State) *Loaded {
 	l := &Loaded{}
 	l.Tree, l.Diags = parser.Load(s.Path, &o)
 	if l.Tree != nil {
-		graph, diags := runtime.Compile(l.Tree, s.Modules, runtime.Options{State: state, Offline: s.Offline, Hash: hash(l.Tree)})
+		graph, diags := runtime.Compile(l.Tree, s.Modules, runtime.Options{State: state, Offline: s.Offline, Test: s.Test, Hash: hash(l.Tree)})
+		if l.Diags.HasErrors() {
+			// What could not be read may be where the Listen stands.
+			diags = slices.DeleteFunc(diags, func(d *parser.Diagnostic) bool { return d.Code == "no-listen" })
+		}
 		l.Diags = append(l.Diags, diags...)
 		l.Diags.Sort(l.Tree.Files)
 		if graph != nil && l.Diags.HasErrors() {

@@ -16,7 +16,9 @@ type Options struct {
 	State *State
 	// Offline opens no certificate, resolves no name, starts no program: for checking files far from their server.
 	Offline bool
-	Hash    string // of the text, kept in Graph.Hash
+	// Test looks whether logs could be opened and programs started, and does neither: for -t, which serves nothing.
+	Test bool
+	Hash string // of the text, kept in Graph.Hash
 }
 
 // Compiler makes one Graph. It is used by one goroutine, and modules see it as part of Cmd.
@@ -24,6 +26,7 @@ type Compiler struct {
 	Graph   *Graph
 	Tree    *parser.Tree
 	Offline bool
+	Test    bool // see Options
 
 	diags   []*parser.Diagnostic
 	adopted map[string]bool
@@ -57,8 +60,13 @@ func Compile(tree *parser.Tree, modules []*Module, o Options) (*Graph, []*parser
 		o.State = NewState()
 	}
 	g := &Graph{State: o.State, modules: modules, Process: map[string][]string{}, Hash: o.Hash}
-	c := &Compiler{Graph: g, Tree: tree, Offline: o.Offline, adopted: map[string]bool{}, told: map[finding]*parser.Diagnostic{}}
+	c := &Compiler{Graph: g, Tree: tree, Offline: o.Offline, Test: o.Test, adopted: map[string]bool{}, told: map[finding]*parser.Diagnostic{}}
 	g.bindHooks()
+	for _, m := range modules {
+		if m.File == "http_core.c" {
+			g.httpCore = m
+		}
+	}
 	g.Main = c.newServer(tree.Root.Place)
 	g.Main.Main = true
 	g.Servers = []*Server{g.Main}
@@ -272,6 +280,7 @@ func sortDiagnostics(diags []*parser.Diagnostic, tree *parser.Tree) {
 // finish merges the main server into each vhost, lets the modules finish, and builds the indexes.
 func (c *Compiler) finish() {
 	g := c.Graph
+	c.warnSameNames()
 	for i, s := range g.Servers {
 		s.Index = i
 		if i > 0 {

@@ -5,6 +5,8 @@ import (
 	"io"
 	"net"
 	"os"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -221,6 +223,17 @@ func (c *httpConn) fill(r *Request) {
 	}
 	r.HeadersIn, h.Fields = h.Fields, r.HeadersIn
 	r.Hostname, r.HostPort, r.Scheme = h.Hostname, h.Port, h.Scheme
+	if h.Form == http1.AbsoluteForm {
+		// The target's authority stands instead of Host (RFC 9112 3.2.2).
+		host := h.Hostname
+		if strings.Contains(host, ":") {
+			host = "[" + host + "]"
+		}
+		if h.Port != 0 {
+			host += ":" + strconv.Itoa(h.Port)
+		}
+		r.HeadersIn.Set("Host", host)
+	}
 	if h.Form != http1.AuthorityForm {
 		r.parseTarget(h.Path)
 	} else {

@@ -31,12 +31,13 @@ type Graph struct {
 	// Protocols serve connections that agreed on another protocol than HTTP/1 by ALPN, until their end.
 	Protocols map[string]func(e *Engine, nc net.Conn, c *Conn)
 
-	modules []*Module
-	hooks   [nPhases][]boundHook
-	addrs   map[netip.AddrPort]*nameChain // by address; port 0 stands for every port
-	any     map[uint16]*nameChain         // of "*:port", by port
-	uses    uses
-	entries []*stateEntry // what this graph holds in State
+	modules  []*Module
+	httpCore *Module // http_core, in whose name the head of an answer is refused; nil without it
+	hooks    [nPhases][]boundHook
+	addrs    map[netip.AddrPort]*nameChain // by address; port 0 stands for every port
+	any      map[uint16]*nameChain         // of "*:port", by port
+	uses     uses
+	entries  []*stateEntry // what this graph holds in State
 }
 
 type boundHook struct {

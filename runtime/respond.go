@@ -50,18 +50,21 @@ func (r *Request) headFailed(err error) error {
 // refuseHead answers 500 instead of a head that would not be one (httpd's check_headers). The error it returns keeps
 // the handler from sending the body it meant.
 func (r *Request) refuseHead(bad *http1.FieldError) error {
-	r.Logf(nil, LogErr, "AH02430", "Response header '%s' value of '%s' contains invalid characters, aborting request", bad.Key, bad.Value)
+	r.Logf(r.Graph.httpCore, LogErr, "AH02430", "Response header '%s' value of '%s' contains invalid characters, aborting request", bad.Key, bad.Value)
 	again := r.badHead
 	r.badHead, r.headSent, r.Chunked = true, false, false
 	r.HeadersOut.Reset()
 	r.ErrHeadersOut.Reset()
 	r.ContentType, r.ContentEncoding, r.ContentLanguages = "", "", nil
 	if again {
-		// The error page's own fields are bad, by a Header directive: send it without them.
+		// The error page's own fields are bad, by a Header directive: send it without them, as httpd does, whose
+		// connection goes on then.
 		r.Dir = r.Server.Dir
-		r.Status = 500
+		r.Conn.KeepAlive = KeepAliveUnknown
+		r.Status = 200
 		r.headSent = true
 		r.composeHead(0)
+		r.Status = 500
 		r.eaten = true
 		_ = r.Wire.WriteHead(r)
 		return bad

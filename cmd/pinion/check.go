@@ -69,7 +69,7 @@ func (c *checkCmd) check(file string) *reload.Loaded {
 	if root == "" {
 		root = filepath.Dir(file)
 	}
-	s := reload.Source{Path: file, Modules: all.Modules(), Offline: c.Offline,
+	s := reload.Source{Path: file, Modules: all.Modules(), Offline: c.Offline, Test: true,
 		Parse: parser.Options{ServerRoot: root, Defines: c.Define}}
 	l := s.Load(runtime.NewState())
 	if l.Graph != nil {

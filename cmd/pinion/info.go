@@ -107,6 +107,7 @@ func printDirectives(out io.Writer) error {
 // test is -t, and whatever is to be dumped with it.
 func (c *runCmd) test(path string, dump map[string]bool) error {
 	source := c.source(path)
+	source.Test = true
 	l := source.Load(runtime.NewState())
 	printDiagnostics(os.Stderr, c.Format, l, c.Version)
 	if l.Graph == nil || c.Strict && l.Diags.Count(parser.Warning) > 0 {

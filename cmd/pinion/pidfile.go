@@ -70,6 +70,7 @@ func readPid(path string) int {
 // control is pinion -k: it sends the signal to the process whose number the configuration's PidFile holds. A broken
 // configuration is not sent for a reload, as apachectl doesn't.
 func control(s reload.Source, what string) error {
+	s.Test = true
 	l := s.Load(runtime.NewState())
 	if l.Graph == nil {
 		printDiagnostics(os.Stderr, "text", l, false)

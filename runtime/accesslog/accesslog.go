@@ -189,9 +189,15 @@ func (l *accessLog) bind(c *runtime.Compiler, conf *conf) *parser.Diagnostic {
 	if spec != "" && spec[0] != '|' {
 		spec = c.ServerPath(spec)
 	}
+	if c.Test {
+		if err := logfile.Check(spec); err != nil {
+			return runtime.WithDetail(l.cmd.ArgErrorf(0, "no-log", "%v", err), "%s", logfile.Hint(spec, err))
+		}
+		return nil
+	}
 	out, err := runtime.Adopt(c, "log "+spec, func() (*logfile.Log, error) { return logfile.Open(spec, true) })
 	if err != nil {
-		return l.cmd.ArgErrorf(0, "no-log", "%v", err)
+		return runtime.WithDetail(l.cmd.ArgErrorf(0, "no-log", "%v", err), "%s", logfile.Hint(spec, err))
 	}
 	l.out = out
 	return nil

@@ -107,6 +107,10 @@ func setListen(c *runtime.Cmd) error {
 				if c.Offline && !strings.ContainsAny(c.Arg(0), "*[") {
 					continue
 				}
+				if have.Place.File == a.Place.File && have.Place.Range == a.Place.Range {
+					return runtime.WithDetail(c.ArgErrorf(0, "duplicate-listen", "%q is listened at already", c.Arg(0)),
+						"this very line was read before: look for an Include that reads its file again")
+				}
 				return runtime.WithDetail(c.ArgErrorf(0, "duplicate-listen", "%q is listened at already", c.Arg(0)),
 					"already defined at %s:%d", have.Place.File, have.Place.Range.Start.Line)
 			}

@@ -2,6 +2,7 @@
 package errorlog
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/syslog"
@@ -82,26 +83,47 @@ func bind(c *runtime.Compiler, s *runtime.Server) {
 	if conf.spec.Set && !c.Offline {
 		out, err := open(c, conf.spec.V)
 		if err != nil {
-			c.Report(conf.cmd.ArgErrorf(0, "no-log", "%v", err))
+			c.Report(runtime.WithDetail(conf.cmd.ArgErrorf(0, "no-log", "%v", err), "%s", logfile.Hint(conf.spec.V, err)))
 			return
 		}
-		log.Out = out
+		if out != nil {
+			log.Out = out
+		}
 	}
 	s.Errors = log
 }
 
 func open(c *runtime.Compiler, spec string) (io.Writer, error) {
+	if c.Test {
+		return nil, check(c, spec)
+	}
 	if spec == "syslog" || strings.HasPrefix(spec, "syslog:") {
 		return runtime.Adopt(c, "errorlog "+spec, func() (*syslog.Writer, error) { return openSyslog(spec) })
 	}
 	if spec == "" {
-		return nil, fmt.Errorf("expected a file after ErrorLog, found an empty name")
+		return nil, errNoName
 	}
 	if spec[0] != '|' {
 		spec = c.ServerPath(spec)
 	}
 	return runtime.Adopt(c, "errorlog "+spec, func() (*logfile.Log, error) { return logfile.Open(spec, false) })
 }
+
+// check tells why open would fail, and opens nothing.
+func check(c *runtime.Compiler, spec string) error {
+	switch {
+	case spec == "syslog" || strings.HasPrefix(spec, "syslog:"):
+		_, _, err := syslogName(spec)
+		return err
+	case spec == "":
+		return errNoName
+	case spec[0] != '|':
+		spec = c.ServerPath(spec)
+	}
+	return logfile.Check(spec)
+}
+
+var errNoName = errors.New("expected a file after ErrorLog, found an empty name")
 
 var facilities = map[string]syslog.Priority{
 	"kern": syslog.LOG_KERN, "user": syslog.LOG_USER, "mail": syslog.LOG_MAIL, "daemon": syslog.LOG_DAEMON, "auth": syslog.LOG_AUTH,
@@ -113,17 +135,25 @@ var facilities = map[string]syslog.Priority{
 
 // openSyslog opens syslog, syslog:facility, syslog::tag or syslog:facility:tag.
 func openSyslog(spec string) (*syslog.Writer, error) {
+	facility, tag, err := syslogName(spec)
+	if err != nil {
+		return nil, err
+	}
+	return syslog.New(facility|syslog.LOG_ERR, tag)
+}
+
+func syslogName(spec string) (facility syslog.Priority, tag string, err error) {
 	parts := strings.SplitN(spec, ":", 3)
-	facility, tag := syslog.LOG_LOCAL7, "httpd"
+	facility, tag = syslog.LOG_LOCAL7, "httpd"
 	if len(parts) > 1 && parts[1] != "" {
 		f, ok := facilities[strings.ToLower(parts[1])]
 		if !ok {
-			return nil, fmt.Errorf("expected a syslog facility such as local7, found %q", parts[1])
+			return 0, "", fmt.Errorf("expected a syslog facility such as local7, found %q", parts[1])
 		}
 		facility = f
 	}
 	if len(parts) > 2 && parts[2] != "" {
 		tag = parts[2]
 	}
-	return syslog.New(facility|syslog.LOG_ERR, tag)
+	return facility, tag, nil
 }

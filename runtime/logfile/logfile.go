@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -68,9 +70,61 @@ func open(spec string) (io.WriteCloser, error) {
 	}
 	f, err := os.OpenFile(spec, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
 	if err != nil {
-		return nil, fmt.Errorf("could not open log file: %w", err)
+		return nil, fmt.Errorf("could not open log file: %s: %w", spec, cause(err))
 	}
 	return f, nil
+}
+
+// Check tells why Open would fail, without making a file or starting a program.
+func Check(spec string) error {
+	if command, ok := strings.CutPrefix(spec, "|"); ok {
+		cmd, err := programOf(command)
+		if err != nil {
+			return err
+		}
+		if cmd.Err != nil {
+			return fmt.Errorf("could not start the log program %q: %w", command, cmd.Err)
+		}
+		if _, err := exec.LookPath(cmd.Path); err != nil {
+			return fmt.Errorf("could not start the log program %q: %w", command, cause(err))
+		}
+		return nil
+	}
+	for _, p := range []string{spec, filepath.Dir(spec)} {
+		info, err := os.Stat(p)
+		switch {
+		case err != nil && p == spec && errors.Is(err, fs.ErrNotExist):
+			continue
+		case err != nil:
+			return fmt.Errorf("could not open log file: %s: %w", p, cause(err))
+		case (p == spec) == info.IsDir():
+			return fmt.Errorf("could not open log file: expected a file in a folder, found another thing: %s", p)
+		}
+		return nil
+	}
+	return nil
+}
+
+// cause is an error without "fork/exec PATH:" and the like, which is about pinion's insides.
+func cause(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
+// Hint says what to do about an error of Open or Check; "" where that is plain.
+func Hint(spec string, err error) string {
+	switch {
+	case errors.Is(err, fs.ErrPermission) && !strings.HasPrefix(spec, "|"):
+		return "let the user that pinion runs as write in " + filepath.Dir(spec)
+	case strings.HasPrefix(spec, "|") && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, exec.ErrNotFound)):
+		return "install the program, or name it with its full path"
+	case errors.Is(err, fs.ErrNotExist):
+		return "make the folder: mkdir -p " + filepath.Dir(spec)
+	}
+	return ""
 }
 
 // Write takes one or more whole lines. It never keeps p. The error is that of an earlier write where lines gather.
@@ -206,17 +260,23 @@ type program struct {
 	cmd *exec.Cmd
 }
 
-func startProgram(command string) (io.WriteCloser, error) {
+// programOf makes the command of what stands behind "|".
+func programOf(command string) (*exec.Cmd, error) {
 	command = strings.TrimPrefix(command, "|")
-	var cmd *exec.Cmd
 	if shell, ok := strings.CutPrefix(command, "$"); ok {
-		cmd = exec.Command("/bin/sh", "-c", shell)
-	} else {
-		words := strings.Fields(command)
-		if len(words) == 0 {
-			return nil, errors.New("expected a program after \"|\", found none")
-		}
-		cmd = exec.Command(words[0], words[1:]...)
+		return exec.Command("/bin/sh", "-c", shell), nil
+	}
+	words := strings.Fields(command)
+	if len(words) == 0 {
+		return nil, errors.New("expected a program after \"|\", found none")
+	}
+	return exec.Command(words[0], words[1:]...), nil
+}
+
+func startProgram(command string) (io.WriteCloser, error) {
+	cmd, err := programOf(command)
+	if err != nil {
+		return nil, err
 	}
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	in, err := cmd.StdinPipe()
@@ -224,7 +284,7 @@ func startProgram(command string) (io.WriteCloser, error) {
 		return nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("could not start the log program %q: %w", command, err)
+		return nil, fmt.Errorf("could not start the log program %q: %w", command, cause(err))
 	}
 	return &program{in, cmd}, nil
 }

@@ -44,7 +44,7 @@ var (
 	stickyMisses     = define(counter, "pinion_balancer_sticky_misses_total", ofMembers, "Requests to a balancer with stickysession that named no member.")
 	routeChanges     = define(counter, "pinion_balancer_route_changes_total", ofMembers, "Elections of another member than the request's session named.")
 	members          = define(gauge, "pinion_balancer_members", ofMembers, "Members of the balancer.")
-	usableMembers    = define(gauge, "pinion_balancer_usable_members", ofMembers, "Members that can take a request now. 0 means that clients get 503.")
+	usableMembers    = define(gauge, "pinion_balancer_usable_members", ofMembers, "Members that are usable now, draining and route-only ones included. 0 means that clients get 503.")
 
 	workerInfo        = define(gauge, "pinion_worker_info", ofWorkers+" route", "1 for each worker, with its route.")
 	workerStatus      = define(gauge, "pinion_worker_status", ofWorkers+" flag", "1 where the flag is set, 0 where not; docs/metrics.md lists the flags.")

@@ -17,7 +17,7 @@ type rewriting struct {
 	verbose int         // how many of the trace levels are logged
 	uri     string      // what the rule's pattern is applied to
 
-	file, info string // the file name and path info that uri was made of, in a section
+	file, info              string     // the file name and path info that uri was made of, in a section
 	ofRule, ofCond, scratch expr.Match // groups of the rule's pattern, and of the last condition
 	vary, varyThis          string     // request headers that this rule's conditions, and this condition, looked at
 	loc                     []int

@@ -1,7 +1,6 @@
 package rewrite
 
 import (
-	"path"
 	"strconv"
 	"strings"
 
@@ -200,12 +199,7 @@ func (x *rewriting) toFile(conf *serverConf, last *rule) runtime.Result {
 		x.logf(1, false, "go-ahead with %s [OK]", r.Filename)
 	}
 	// httpd's directory_walk would resolve these; sections must not be asked about any other name.
-	if strings.Contains(r.Filename, "/.") || strings.Contains(r.Filename, "//") {
-		slash := strings.HasSuffix(r.Filename, "/")
-		if r.Filename = path.Clean(r.Filename); slash && r.Filename != "/" {
-			r.Filename += "/"
-		}
-	}
+	r.Filename = runtime.CleanFilename(r.Filename)
 	return runtime.OK
 }
 

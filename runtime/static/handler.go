@@ -102,18 +102,12 @@ func serveFile(r *runtime.Request) runtime.Result {
 	setValidators(r, f)
 	size := r.FileInfo.Size()
 	r.HeadersOut.Set("Content-Length", strconv.FormatInt(size, 10))
-	if status := meetsConditions(r); status != runtime.OK {
+	if status := r.MeetsConditions(); status != runtime.OK {
 		r.Status = int(status)
 		r.HeadersOut.Set("Content-Length", "0")
 		return begun(r.Begin(0))
 	}
-	if value, ok := r.HeadersIn.Lookup("Range"); ok {
-		return serveRange(r, f, size, value)
-	}
-	if err := r.Begin(size); err != nil {
-		return runtime.Done
-	}
-	return sendPart(r, f, size)
+	return serveRange(r, f, size)
 }
 
 // setValidators sets Last-Modified, ETag and Accept-Ranges.
@@ -140,7 +134,7 @@ func lastModified(r *runtime.Request) string {
 			t = now
 		}
 	}
-	return t.UTC().Format(rfc1123)
+	return t.UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT")
 }
 
 func begun(err error) runtime.Result {

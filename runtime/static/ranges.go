@@ -23,15 +23,8 @@ const flushedParts = 32
 
 // serveRange answers with the parts of the file that the Range header asks for, or with the whole of it where the
 // header is to be ignored (httpd's byterange filter).
-func serveRange(r *runtime.Request, f *os.File, size int64, header string) runtime.Result {
-	d := &r.Dir.Core
-	var ranges []byterange.Range
-	ok := true
-	if r.Status == 200 && ifRange(r) != noMatch {
-		ranges, ok = byterange.Parse(header, size, byterange.Limits{Ranges: d.MaxRanges.Or(byterange.DefaultLimits.Ranges),
-			Overlaps:  d.MaxRangeOverlaps.Or(byterange.DefaultLimits.Overlaps),
-			Reversals: d.MaxRangeReversals.Or(byterange.DefaultLimits.Reversals)})
-	}
+func serveRange(r *runtime.Request, f *os.File, size int64) runtime.Result {
+	ranges, ok := r.Ranges(size)
 	if !ok {
 		// httpd's 416 comes from a filter, after the length was settled, and has none.
 		r.UnknownLength = true

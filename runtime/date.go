@@ -1,8 +1,6 @@
-package static
+package runtime
 
 import "time"
-
-const rfc1123 = "Mon, 02 Jan 2006 15:04:05 GMT"
 
 // dateMasks are the forms of a date behind the day of the week, as httpd's apr_date_parse_http reads them: # is a digit,
 // @ a capital, $ a small letter, ~ a digit or blank; what follows the last position is not looked at. day, month, year,
@@ -22,8 +20,8 @@ const monthNames = "JanFebMarAprMayJunJulAugSepOctNovDec"
 
 var monthDays = [12]int{31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}
 
-// parseDate reads an HTTP date (RFC 9110 5.6.7), leniently as httpd does: in seconds since 1970, 0 and not ok for what is none.
-func parseDate(s string) (int64, bool) {
+// ParseHTTPDate reads an HTTP date (RFC 9110 5.6.7), leniently as httpd does: in seconds since 1970, 0 and not ok for what is none.
+func ParseHTTPDate(s string) (int64, bool) {
 	for len(s) > 0 && (s[0] == ' ' || s[0] == '\t') {
 		s = s[1:]
 	}

@@ -1,10 +1,8 @@
-package static
+package runtime
 
 import (
 	"strings"
 	"time"
-
-	"pinion/runtime"
 )
 
 // A condition of a request is met strongly, weakly (a minute has not passed since the file changed, or the tags match
@@ -18,13 +16,13 @@ const (
 	strong
 )
 
-// meetsConditions is httpd's ap_meets_conditions: OK, 304 or 412, for the file whose validators are in HeadersOut.
-func meetsConditions(r *runtime.Request) runtime.Result {
+// MeetsConditions checks If-Match and its like against the validators in HeadersOut: OK, 304 or 412 (ap_meets_conditions).
+func (r *Request) MeetsConditions() Result {
 	if r.Status < 200 || r.Status > 299 || r.NoLocalCopy {
-		return runtime.OK
+		return OK
 	}
 	get := r.Method == "GET" || r.Method == "HEAD"
-	if ifMatch(r) == noMatch {
+	if r.ifMatch() == noMatch {
 		return 412
 	}
 	modified, notModified := false, false
@@ -36,24 +34,24 @@ func meetsConditions(r *runtime.Request) runtime.Result {
 			notModified = true
 		}
 	}
-	c := ifUnmodifiedSince(r)
+	c := r.ifUnmodifiedSince()
 	if c >= weak {
 		return 412
 	}
 	note(c)
-	c = ifNoneMatch(r)
+	c = r.ifNoneMatch()
 	if c >= weak && !get {
 		return 412
 	}
 	note(c)
-	note(ifModifiedSince(r))
-	if ifRange(r) != unset || modified || !notModified {
-		return runtime.OK
+	note(r.ifModifiedSince())
+	if r.ifRange() != unset || modified || !notModified {
+		return OK
 	}
 	return 304
 }
 
-func ifMatch(r *runtime.Request) condition {
+func (r *Request) ifMatch() condition {
 	v, ok := r.HeadersIn.Lookup("If-Match")
 	switch {
 	case !ok:
@@ -64,7 +62,7 @@ func ifMatch(r *runtime.Request) condition {
 	return noMatch
 }
 
-func ifNoneMatch(r *runtime.Request) condition {
+func (r *Request) ifNoneMatch() condition {
 	v, ok := r.HeadersIn.Lookup("If-None-Match")
 	if !ok {
 		return unset
@@ -83,33 +81,33 @@ func ifNoneMatch(r *runtime.Request) condition {
 	return noMatch
 }
 
-func ifUnmodifiedSince(r *runtime.Request) condition {
+func (r *Request) ifUnmodifiedSince() condition {
 	v, ok := r.HeadersIn.Lookup("If-Unmodified-Since")
 	if !ok {
 		return unset
 	}
-	since, ok := parseDate(v)
-	modified := modTime(r)
+	since, ok := ParseHTTPDate(v)
+	modified := r.modTime()
 	if !ok || modified <= since {
 		return noMatch
 	}
-	return strength(r, modified)
+	return r.strength(modified)
 }
 
-func ifModifiedSince(r *runtime.Request) condition {
+func (r *Request) ifModifiedSince() condition {
 	v, ok := r.HeadersIn.Lookup("If-Modified-Since")
 	if !ok {
 		return unset
 	}
-	since, _ := parseDate(v)
-	modified := modTime(r)
-	if since < modified || since > r.Time.Unix() {
+	since, _ := ParseHTTPDate(v)
+	modified := r.modTime()
+	if since < modified || since > r.answerTime() {
 		return noMatch
 	}
-	return strength(r, modified)
+	return r.strength(modified)
 }
 
-func ifRange(r *runtime.Request) condition {
+func (r *Request) ifRange() condition {
 	v, ok := r.HeadersIn.Lookup("If-Range")
 	if !ok || !r.HeadersIn.Has("Range") {
 		return unset
@@ -120,9 +118,9 @@ func ifRange(r *runtime.Request) condition {
 		}
 		return noMatch
 	}
-	date, _ := parseDate(v)
-	modified := modTime(r)
-	if date != modified || r.Time.Unix() < modified+60 {
+	date, _ := ParseHTTPDate(v)
+	modified := r.modTime()
+	if date != modified || r.answerTime() < modified+60 {
 		return noMatch
 	}
 	return strong
@@ -130,9 +128,9 @@ func ifRange(r *runtime.Request) condition {
 
 // strength is how far a date may be trusted: a file that changed within the last minute may have changed twice in one
 // second, which is too weak for ranges.
-func strength(r *runtime.Request, modified int64) condition {
+func (r *Request) strength(modified int64) condition {
 	switch {
-	case r.Time.Unix() >= modified+60:
+	case r.answerTime() >= modified+60:
 		return strong
 	case r.HeadersIn.Has("Range"):
 		return noMatch
@@ -140,9 +138,17 @@ func strength(r *runtime.Request, modified int64) condition {
 	return weak
 }
 
+// answerTime is when the answer was made, in seconds.
+func (r *Request) answerTime() int64 {
+	if t, ok := ParseHTTPDate(r.HeadersOut.Get("Date")); ok {
+		return t
+	}
+	return r.Time.Unix()
+}
+
 // modTime is the answer's Last-Modified in seconds.
-func modTime(r *runtime.Request) int64 {
-	if t, ok := parseDate(r.HeadersOut.Get("Last-Modified")); ok {
+func (r *Request) modTime() int64 {
+	if t, ok := ParseHTTPDate(r.HeadersOut.Get("Last-Modified")); ok {
 		return t
 	}
 	return time.Now().Unix()
