@@ -70,7 +70,6 @@ type Request struct {
 	User, AuthType                         string
 	Proxy                                  ProxyKind
 	NoCache, NoLocalCopy                   bool
-	LateError                              bool     // the error is one of httpd's output filters: its page goes out without a length
 	AllowedMethods                         []string // for Allow, beyond what the handler names
 	Body                                   Body     // never nil
 	Time                                   time.Time

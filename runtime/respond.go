@@ -69,7 +69,7 @@ func (r *Request) refuseHead(bad *http1.FieldError) error {
 		_ = r.Wire.WriteHead(r)
 		return bad
 	}
-	r.LateError = true
+	r.UnknownLength = true // the error is one of httpd's output filters
 	r.Conn.KeepAlive = KeepAliveClose
 	r.sendError(500, 0)
 	r.eaten = true
@@ -309,14 +309,7 @@ func (r *Request) sendError(status, second int) {
 		r.Begin(0)
 		return
 	}
-	page := r.errorPage(location, second)
-	if !r.LateError {
-		r.SendText("", page)
-		return
-	}
-	if r.Begin(-1) == nil {
-		r.Write([]byte(page))
-	}
+	r.SendText("", r.errorPage(location, second))
 }
 
 func (r *Request) sendErrorText(text string) {
