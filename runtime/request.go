@@ -86,6 +86,7 @@ type Request struct {
 	conf      []any // request_config by module
 	headSent  bool
 	errorHead bool
+	outputRun bool // the OutputHead hooks had their say
 	badHead   bool
 	aborted   bool
 	firstByte time.Time

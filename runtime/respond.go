@@ -26,7 +26,7 @@ func (r *Request) Begin(length int64) error {
 	if r.errorHead {
 		r.runAll(ErrorHead)
 	} else {
-		r.runAll(OutputHead)
+		r.outputHead()
 	}
 	r.headSent = true
 	if r.Graph.TrackFirstByte {
@@ -45,6 +45,14 @@ func (r *Request) headFailed(err error) error {
 		return err
 	}
 	return r.refuseHead(bad)
+}
+
+// outputHead runs the OutputHead hooks, once.
+func (r *Request) outputHead() {
+	if !r.outputRun {
+		r.outputRun = true
+		r.runAll(OutputHead)
+	}
 }
 
 // refuseHead answers 500 instead of a head that would not be one (httpd's check_headers). The error it returns keeps
