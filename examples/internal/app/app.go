@@ -62,12 +62,12 @@ func (t *Tomcat) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.SetCookie(w, &http.Cookie{Name: "JSESSIONID", Path: "/", MaxAge: -1})
 		fmt.Fprintf(w, "tomcat %s: logged out\n", t.Route)
 	default:
-		t.page(w, id)
+		t.page(w, path.Clean(name), id)
 	}
 }
 
 // page counts a request of a session, which it starts where there is none of that id.
-func (t *Tomcat) page(w http.ResponseWriter, id string) {
+func (t *Tomcat) page(w http.ResponseWriter, path, id string) {
 	t.mu.Lock()
 	if t.requests == nil {
 		t.requests = map[string]int{}
@@ -79,7 +79,7 @@ func (t *Tomcat) page(w http.ResponseWriter, id string) {
 	t.requests[id]++
 	n := t.requests[id]
 	t.mu.Unlock()
-	fmt.Fprintf(w, "tomcat %s: session %s, request %d\nlink: /page;jsessionid=%s\n", t.Route, id, n, id)
+	fmt.Fprintf(w, "tomcat %s: session %s, request %d\nlink: %s;jsessionid=%s\n", t.Route, id, n, path, id)
 }
 
 func newID() string {

@@ -55,7 +55,7 @@ func (s *Site) Start(name string, args ...string) *Process {
 	s.t.Helper()
 	cmd := exec.Command(name, args...)
 	cmd.Dir, cmd.Env = s.Dir, s.Env
-	p := &Process{t: s.t, cmd: cmd, out: &output{changed: make(chan struct{})}, done: make(chan struct{})}
+	p := &Process{t: s.t, cmd: cmd, out: &output{seen: map[string]int{}, changed: make(chan struct{})}, done: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = p.out, p.out
 	// A group of its own, so that its children end with it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -124,8 +124,8 @@ func (p *Process) Running() bool {
 	}
 }
 
-// Await waits until the program writes text, and returns the line that holds it. What was written before the match of
-// the last Await doesn't count.
+// Await waits until the program writes text, and returns the line that holds it. Lines that Await has returned for the
+// same text don't count again, nor do those before them.
 func (p *Process) Await(text string) string {
 	p.t.Helper()
 	late := time.After(patience)
@@ -151,7 +151,7 @@ func (p *Process) Await(text string) string {
 type output struct {
 	mu      sync.Mutex
 	text    bytes.Buffer
-	seen    int           // up to here find has looked and found
+	seen    map[string]int // up to here a text has been found
 	changed chan struct{} // closed at the next Write
 }
 
@@ -173,7 +173,7 @@ func (o *output) String() string {
 func (o *output) find(text string) (line string, changed <-chan struct{}) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for at := o.seen; ; {
+	for at := o.seen[text]; ; {
 		rest := o.text.String()[at:]
 		end := strings.IndexByte(rest, '\n')
 		if end < 0 {
@@ -181,7 +181,7 @@ func (o *output) find(text string) (line string, changed <-chan struct{}) {
 		}
 		at += end + 1
 		if line := rest[:end]; strings.Contains(line, text) {
-			o.seen = at
+			o.seen[text] = at
 			return line, nil
 		}
 	}
