@@ -68,7 +68,7 @@ func (r *Request) refuseHead(bad *http1.FieldError) error {
 		// The error page's own fields are bad, by a Header directive: send it without them, as httpd does, whose
 		// connection goes on then.
 		r.Dir = r.Server.Dir
-		r.Conn.KeepAlive = KeepAliveUnknown
+		r.Conn.KeepAlive, r.UnknownLength = KeepAliveUnknown, false
 		r.Status = 200
 		r.headSent = true
 		r.composeHead(0)
