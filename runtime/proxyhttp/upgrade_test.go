@@ -117,7 +117,11 @@ func TestNoUpgrade(t *testing.T) {
 func TestWithoutFallback(t *testing.T) {
 	addr := backend(t, echo)
 	s := serveConfig(t, "ProxyWebsocketFallbackToProxyHttp Off\nProxyPass / ws://"+addr+"/")
-	open(t, s)
+	p := open(t, s)
+	p.Conn.(interface{ CloseWrite() error }).CloseWrite()
+	if got := p.rest(); got != "bye" {
+		t.Errorf("%q", got)
+	}
 	if got := ask(t, s, "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nConnection: close\r\n\r\n"); !strings.HasPrefix(got, "HTTP/1.1 426 Upgrade Required\r\n") || !strings.Contains(got, "Upgrade: WebSocket\r\n") {
 		t.Errorf("%q", got)
 	}
