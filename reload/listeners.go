@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"pinion/parser"
 	"pinion/runtime"
 )
 
@@ -48,8 +49,9 @@ func addressKey(a runtime.ListenAddr) string {
 	return net.JoinHostPort(host, strconv.Itoa(int(a.Port)))
 }
 
-// prepare opens what the graph listens on and nobody does yet. On an error everything is as before.
-func (ls *listeners) prepare(g *runtime.Graph) (*plan, error) {
+// prepare opens what the graph listens on and nobody does yet. On an error everything is as before; each address that
+// could not be opened is told of.
+func (ls *listeners) prepare(g *runtime.Graph) (*plan, parser.Diagnostics) {
 	p := &plan{}
 	want := map[string]bool{}
 	for _, a := range g.Listens {
@@ -60,10 +62,13 @@ func (ls *listeners) prepare(g *runtime.Graph) (*plan, error) {
 			p.remove = append(p.remove, l)
 		}
 	}
-	for key := range want {
-		if ls.open[key] != nil {
+	var failed parser.Diagnostics
+	for _, a := range g.Listens {
+		key := addressKey(a)
+		if !want[key] || ls.open[key] != nil {
 			continue
 		}
+		delete(want, key) // two Listens may name one address
 		nl, err := listen(key)
 		if errors.Is(err, syscall.EADDRINUSE) {
 			// "*:80" can't be opened beside our own "10.0.0.1:80": one that goes away makes room first.
@@ -72,12 +77,36 @@ func (ls *listeners) prepare(g *runtime.Graph) (*plan, error) {
 			}
 		}
 		if err != nil {
-			ls.drop(p)
-			return nil, fmt.Errorf("could not listen on %s: %w", key, err)
+			failed = append(failed, notListening(a, key, err))
+			continue
 		}
 		p.add = append(p.add, &listener{key: key, net: nl, done: make(chan struct{})})
 	}
+	if failed != nil {
+		ls.drop(p)
+		return nil, failed
+	}
 	return p, nil
+}
+
+// notListening says why an address could not be opened, and what to do.
+func notListening(a runtime.ListenAddr, key string, err error) *parser.Diagnostic {
+	d := &parser.Diagnostic{Code: "no-listener", Place: a.Place}
+	var cause syscall.Errno
+	switch {
+	case !errors.As(err, &cause):
+	case cause == syscall.EADDRINUSE:
+		d.Detail = "another process serves there, perhaps an httpd or a pinion that still runs; ss -ltnp names it"
+	case cause == syscall.EADDRNOTAVAIL:
+		d.Detail = "no interface of this machine has this address; ip address shows those that it has"
+	case cause == syscall.EACCES:
+		d.Detail = "a port below 1024 needs root or CAP_NET_BIND_SERVICE, which systemd's AmbientCapabilities= or setcap gives"
+	}
+	if cause != 0 {
+		err = cause
+	}
+	d.Summary = fmt.Sprintf("could not listen on %s: %v", key, err)
+	return d
 }
 
 func (ls *listeners) makeRoom(p *plan, key string) (made bool) {

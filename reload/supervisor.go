@@ -2,12 +2,13 @@ package reload
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
-	"reflect"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -62,6 +63,13 @@ type Stop struct {
 	GraceOf func(*runtime.Graph) time.Duration
 }
 
+func (st Stop) grace(g *runtime.Graph) time.Duration {
+	if st.GraceOf != nil {
+		return st.GraceOf(g)
+	}
+	return st.Grace
+}
+
 // New prepares a supervisor.
 func New(s Source) *Supervisor {
 	return &Supervisor{Source: s, requests: make(chan request)}
@@ -101,43 +109,76 @@ func (e *ErrConfig) Error() string {
 // Run loads the configuration, serves it and keeps it up to date until stop yields or ctx is done. A first load that
 // fails is an *ErrConfig.
 func (s *Supervisor) Run(ctx context.Context, stop <-chan Stop) error {
-	state := runtime.NewState()
-	l := s.Source.Load(state)
-	s.note(l, "start", l.Graph != nil)
-	if l.Graph == nil {
+	began := time.Now()
+	l := s.Source.Load(runtime.NewState())
+	s.ls = &listeners{open: map[string]*listener{}, limit: &accepting{}}
+	p := s.open(l)
+	s.note(l, "start", p != nil)
+	if p == nil {
 		return &ErrConfig{l.Diags}
 	}
-	if len(l.Graph.Listens) == 0 {
-		return errors.New("no listening sockets available: the configuration has no Listen directive")
-	}
 	s.engine = runtime.NewEngine(l.Graph)
-	s.ls = &listeners{engine: s.engine, open: map[string]*listener{}, limit: &accepting{}}
-	p, err := s.ls.prepare(l.Graph)
-	if err != nil {
-		l.Graph.Retire()
-		return err
-	}
+	s.ls.engine = s.engine
 	s.ls.commit(p)
-	w := s.watch(l)
+	w := s.watch(l, began)
 	if w != nil {
 		defer w.Close()
 	}
 	if s.Ready != nil {
 		s.Ready(s.ls.addresses())
 	}
-	grace := s.loop(ctx, stop, w)
+	st := s.loop(ctx, stop, w)
 	s.ls.close()
-	if grace.GraceOf != nil {
-		grace.Grace = grace.GraceOf(s.engine.Graph())
-	}
-	end, cancel := context.WithTimeout(context.Background(), grace.Grace)
-	defer cancel()
-	s.engine.Stop(end)
+	s.end(ctx, st, stop)
 	return nil
 }
 
-func (s *Supervisor) watch(l *Loaded) *watcher {
-	s.remember(l)
+// end lets running requests finish. Another stop while they do may shorten their time.
+func (s *Supervisor) end(ctx context.Context, st Stop, stop <-chan Stop) {
+	end, cancel := context.WithTimeout(context.Background(), st.grace(s.engine.Graph()))
+	defer cancel()
+	done := make(chan struct{})
+	var again sync.WaitGroup
+	again.Go(func() {
+		for {
+			select {
+			case next := <-stop:
+				defer time.AfterFunc(next.grace(s.engine.Graph()), cancel).Stop()
+			case <-done:
+				return
+			}
+		}
+	})
+	s.engine.Stop(end)
+	close(done)
+	again.Wait()
+}
+
+// open opens the listeners of what was loaded. Where it can't, it says why, lets go of the graph and returns nil.
+func (s *Supervisor) open(l *Loaded) *plan {
+	if l.Graph == nil {
+		return nil
+	}
+	var p *plan
+	if len(l.Graph.Listens) == 0 {
+		l.Diags = slices.DeleteFunc(l.Diags, func(d *parser.Diagnostic) bool { return d.Code == "no-listen" })
+		l.Diags = append(l.Diags, &parser.Diagnostic{Code: "no-listen", Place: parser.Place{File: s.Source.Path},
+			Summary: "no listening sockets available: the configuration has no Listen directive", Detail: "add for example: Listen 80"})
+	} else {
+		var failed parser.Diagnostics
+		p, failed = s.ls.prepare(l.Graph)
+		l.Diags = append(l.Diags, failed...)
+	}
+	if p == nil {
+		l.Graph.Retire()
+		l.Graph = nil
+		l.Diags.Sort(l.Tree.Files)
+	}
+	return p
+}
+
+func (s *Supervisor) watch(l *Loaded, began time.Time) *watcher {
+	s.remember(l, nil, began)
 	if s.Debounce < 0 {
 		return nil
 	}
@@ -151,15 +192,25 @@ func (s *Supervisor) watch(l *Loaded) *watcher {
 	return w
 }
 
-// remember notes what the configuration was made from.
-func (s *Supervisor) remember(l *Loaded) {
+// remember notes what the configuration was made from, given the marks from before it was read.
+func (s *Supervisor) remember(l *Loaded, before map[string]mark, began time.Time) {
 	files := append([]string(nil), l.Tree.Files...)
 	if l.Graph != nil {
 		files = append(files, l.Graph.Files...)
 	}
+	if l.Graph == nil {
+		// A broken configuration is watched too: its repair must be seen, and that may be in any file of the old one.
+		files = append(files, s.files...)
+		slices.Sort(files)
+		files = slices.Compact(files)
+	}
 	s.files, s.globs = files, l.Tree.Globs
 	s.marks = marks(s.files, s.globs)
+	doubt(s.marks, before, l.Tree, began)
 }
+
+// stale tells that something has changed since it was read.
+func (s *Supervisor) stale() bool { return !maps.Equal(s.marks, marks(s.files, s.globs)) }
 
 // loop handles events until the end.
 func (s *Supervisor) loop(ctx context.Context, stop <-chan Stop, w *watcher) Stop {
@@ -167,9 +218,17 @@ func (s *Supervisor) loop(ctx context.Context, stop <-chan Stop, w *watcher) Sto
 	if quiet == 0 {
 		quiet = DefaultDebounce
 	}
-	timer := time.NewTimer(time.Hour)
-	timer.Stop()
+	timer := time.NewTimer(quiet) // something may have changed before it was watched
 	defer timer.Stop()
+	var since time.Time // the first change that is waited with; zero for none
+	wait := func() {
+		now := time.Now()
+		if since.IsZero() {
+			since = now
+		}
+		// Files that never are quiet must not put a reload off for ever.
+		timer.Reset(max(0, min(quiet, patience*quiet-now.Sub(since))))
+	}
 	events := w.events()
 	for {
 		select {
@@ -178,63 +237,57 @@ func (s *Supervisor) loop(ctx context.Context, stop <-chan Stop, w *watcher) Sto
 		case st := <-stop:
 			return st
 		case req := <-s.requests:
-			timer.Stop()
 			s.reload(w, req.reason, req.reopen)
+			since = time.Time{}
+			timer.Reset(quiet) // it may have changed while it was read
 			req.done <- s.Status()
 		case e := <-events.changes:
 			if w.Concerns(e) {
-				timer.Reset(quiet)
+				wait()
 			}
 		case err := <-events.errors:
 			// Events may have been lost: look whether something changed.
 			s.logf(runtime.LogWarn, "watching files: %v", err)
-			timer.Reset(quiet)
+			wait()
 		case <-timer.C:
-			if !reflect.DeepEqual(s.marks, marks(s.files, s.globs)) {
+			since = time.Time{}
+			if w == nil {
+				continue
+			}
+			if s.stale() {
 				s.reload(w, "file", false)
-			} else if err := w.Set(s.files, s.globs); err != nil {
+				timer.Reset(quiet)
+				continue
+			}
+			// A folder may be another one, of the same content. What happened to it before it was watched must be seen.
+			if err := w.Set(s.files, s.globs); err != nil {
 				s.logf(runtime.LogWarn, "watching files: %v", err)
+			}
+			if s.stale() {
+				wait()
 			}
 		}
 	}
 }
 
+// patience is for how many quiet times a reload may be put off by files that go on changing.
+const patience = 20
+
 // reload loads and swaps; a failure of any kind leaves everything as it is.
 func (s *Supervisor) reload(w *watcher, reason string, reopen bool) {
 	state := s.engine.Graph().State
+	began, before := time.Now(), marks(s.files, s.globs)
 	l := s.Source.Load(state)
-	ok := l.Graph != nil
-	if ok && len(l.Graph.Listens) == 0 {
-		l.Diags = append(l.Diags, &parser.Diagnostic{Code: "no-listen", Summary: "no listening sockets available: the configuration has no Listen directive",
-			Place: parser.Place{File: s.Source.Path}})
-		ok = false
-	}
+	p := s.open(l)
+	ok := p != nil
 	if ok {
-		p, err := s.ls.prepare(l.Graph)
-		if err != nil {
-			l.Diags = append(l.Diags, &parser.Diagnostic{Code: "no-listener", Summary: err.Error(), Place: parser.Place{File: s.Source.Path}})
-			ok = false
-		} else {
-			s.engine.Swap(l.Graph)
-			s.ls.commit(p)
-		}
-	}
-	if !ok && l.Graph != nil {
-		l.Graph.Retire()
-		l.Graph = nil
+		s.engine.Swap(l.Graph)
+		s.ls.commit(p)
 	}
 	if ok && reopen {
 		state.Reopen(func(err error) { s.logf(runtime.LogErr, "reopening a log: %v", err) })
 	}
-	// A broken configuration is watched too: its repair must be seen.
-	if l.Tree != nil {
-		old := s.files
-		s.remember(l)
-		if !ok {
-			s.files = append(s.files, old...)
-			s.marks = marks(s.files, s.globs)
-		}
-	}
+	s.remember(l, before, began)
 	if w != nil {
 		if err := w.Set(s.files, s.globs); err != nil {
 			s.logf(runtime.LogWarn, "watching files: %v", err)
@@ -273,6 +326,9 @@ func (s *Supervisor) logOutcome(st *Status) {
 	for _, d := range st.Diags {
 		if d.Severity == parser.Error {
 			s.logf(runtime.LogErr, "%s", strings.TrimSpace(d.String()))
+			if d.Detail != "" {
+				s.logf(runtime.LogErr, "%s: hint: %s", d.Place, d.Detail)
+			}
 		}
 	}
 	s.logf(runtime.LogErr, "the new configuration was refused (%d errors), %s goes on serving", st.Diags.Count(parser.Error), st.Hash)

@@ -1,6 +1,7 @@
 package reload
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,23 +44,22 @@ func (w *watcher) Set(files, globs []string) error {
 	for _, g := range globs {
 		followGlob(want, g)
 	}
-	var failed error
-	for dir, f := range want {
-		f.inode = inode(dir)
-		if old := w.folders[dir]; old != nil {
-			if old.inode == f.inode {
-				continue
-			}
-			// The folder was replaced: what is watched is the old one.
-			_ = w.fs.Remove(dir)
+	for dir, old := range w.folders {
+		f := want[dir]
+		if f != nil {
+			f.inode = inode(dir)
 		}
-		if err := w.fs.Add(dir); err != nil && !os.IsNotExist(err) && failed == nil {
-			failed = err
+		// Of a folder that was replaced, the old one is watched.
+		if f == nil || f.inode != old.inode {
+			_ = w.fs.Remove(dir)
 		}
 	}
-	for dir := range w.folders {
-		if want[dir] == nil {
-			_ = w.fs.Remove(dir)
+	// Each one is added again: a removed folder may have come back with its old number, and two paths to one folder
+	// share a watch, which goes with either. For one that is watched already it costs a system call.
+	var failed error
+	for dir := range want {
+		if err := w.fs.Add(dir); err != nil && !os.IsNotExist(err) && !errors.Is(err, syscall.ENOTDIR) && failed == nil {
+			failed = err
 		}
 	}
 	w.folders = want
@@ -68,9 +68,6 @@ func (w *watcher) Set(files, globs []string) error {
 
 // Concerns tells whether an event is about something that was asked for.
 func (w *watcher) Concerns(e fsnotify.Event) bool {
-	if e.Op == fsnotify.Chmod {
-		return false
-	}
 	f := w.folders[filepath.Dir(e.Name)]
 	if f == nil {
 		return w.folders[e.Name] != nil
@@ -171,52 +168,6 @@ func inode(path string) uint64 {
 		return sys.Ino
 	}
 	return 0
-}
-
-// mark is what is remembered of a file to tell whether it changed.
-type mark struct {
-	ino, size uint64
-	mtime     int64
-}
-
-// marks stats the files and what the globs match. Two equal results mean that nothing changed.
-func marks(files, globs []string) map[string]mark {
-	m := map[string]mark{}
-	note := func(p string) {
-		st, err := os.Stat(p)
-		if err != nil {
-			m[p] = mark{}
-			return
-		}
-		k := mark{size: uint64(st.Size()), mtime: st.ModTime().UnixNano()}
-		if sys, ok := st.Sys().(*syscall.Stat_t); ok {
-			k.ino = sys.Ino
-		}
-		m[p] = k
-	}
-	for _, f := range files {
-		note(f)
-	}
-	for _, g := range globs {
-		matches := []string{g}
-		if hasMeta(g) {
-			matches, _ = filepath.Glob(g)
-		}
-		for _, p := range matches {
-			st, err := os.Stat(p)
-			if err != nil || !st.IsDir() {
-				note(p)
-				continue
-			}
-			_ = filepath.WalkDir(p, func(path string, d os.DirEntry, err error) error {
-				if err == nil && !d.IsDir() {
-					note(path)
-				}
-				return nil
-			})
-		}
-	}
-	return m
 }
 
 // feed is a watcher's channels; both nil where nothing is watched.

@@ -70,7 +70,6 @@ type Request struct {
 	User, AuthType                         string
 	Proxy                                  ProxyKind
 	NoCache, NoLocalCopy                   bool
-	LateError                              bool     // the error is one of httpd's output filters: its page goes out without a length
 	AllowedMethods                         []string // for Allow, beyond what the handler names
 	Body                                   Body     // never nil
 	Time                                   time.Time
@@ -87,6 +86,7 @@ type Request struct {
 	conf      []any // request_config by module
 	headSent  bool
 	errorHead bool
+	outputRun bool // the OutputHead hooks had their say
 	badHead   bool
 	aborted   bool
 	firstByte time.Time

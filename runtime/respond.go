@@ -26,7 +26,7 @@ func (r *Request) Begin(length int64) error {
 	if r.errorHead {
 		r.runAll(ErrorHead)
 	} else {
-		r.runAll(OutputHead)
+		r.outputHead()
 	}
 	r.headSent = true
 	if r.Graph.TrackFirstByte {
@@ -47,6 +47,14 @@ func (r *Request) headFailed(err error) error {
 	return r.refuseHead(bad)
 }
 
+// outputHead runs the OutputHead hooks, once.
+func (r *Request) outputHead() {
+	if !r.outputRun {
+		r.outputRun = true
+		r.runAll(OutputHead)
+	}
+}
+
 // refuseHead answers 500 instead of a head that would not be one (httpd's check_headers). The error it returns keeps
 // the handler from sending the body it meant.
 func (r *Request) refuseHead(bad *http1.FieldError) error {
@@ -60,7 +68,7 @@ func (r *Request) refuseHead(bad *http1.FieldError) error {
 		// The error page's own fields are bad, by a Header directive: send it without them, as httpd does, whose
 		// connection goes on then.
 		r.Dir = r.Server.Dir
-		r.Conn.KeepAlive = KeepAliveUnknown
+		r.Conn.KeepAlive, r.UnknownLength = KeepAliveUnknown, false
 		r.Status = 200
 		r.headSent = true
 		r.composeHead(0)
@@ -69,7 +77,7 @@ func (r *Request) refuseHead(bad *http1.FieldError) error {
 		_ = r.Wire.WriteHead(r)
 		return bad
 	}
-	r.LateError = true
+	r.UnknownLength = true // the error is one of httpd's output filters
 	r.Conn.KeepAlive = KeepAliveClose
 	r.sendError(500, 0)
 	r.eaten = true
@@ -309,14 +317,7 @@ func (r *Request) sendError(status, second int) {
 		r.Begin(0)
 		return
 	}
-	page := r.errorPage(location, second)
-	if !r.LateError {
-		r.SendText("", page)
-		return
-	}
-	if r.Begin(-1) == nil {
-		r.Write([]byte(page))
-	}
+	r.SendText("", r.errorPage(location, second))
 }
 
 func (r *Request) sendErrorText(text string) {

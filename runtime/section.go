@@ -39,7 +39,6 @@ type Section struct {
 	Else    uint8 // of IfSection: ifFirst, ifNext, ifLast
 	Config  *DirConfig
 	Place   parser.Place
-	order   int
 	dirSegs int // number of path segments of a literal Directory
 }
 

@@ -107,12 +107,12 @@ func (o output) vhost(v *vhostEntry) {
 		return
 	}
 	n.requests.each(func(code, method string, count uint64) { o.put(requestsTotal, float64(count), v.name, code, method) })
-	o.histogram(requestDuration, &n.latency, v.name)
+	o.histogram(requestDuration, &n.latency, v.name, "")
 }
 
 func (o output) balancer(b *balancerEntry) {
 	if h := b.latency.p.Load(); h != nil {
-		o.histogram(balancerDuration, h, b.vhost, b.name)
+		o.histogram(requestDuration, h, b.vhost, b.name)
 	}
 	st := b.of.State
 	o.put(stickyHits, float64(st.StickyHits.Load()), b.vhost, b.name)

@@ -79,11 +79,19 @@ type row [shards]cells
 type requests struct{ rows [rowCount]atomic.Pointer[row] }
 
 func (q *requests) row(status int) *row {
-	p := &q.rows[rowOf(status)]
-	if r := p.Load(); r != nil {
-		return r
+	return made(&q.rows[rowOf(status)])
+}
+
+// made returns what p points to, made at the first call. It is small enough to be inlined.
+func made[T any](p *atomic.Pointer[T]) *T {
+	if v := p.Load(); v != nil {
+		return v
 	}
-	p.CompareAndSwap(nil, new(row))
+	return makeOnce(p)
+}
+
+func makeOnce[T any](p *atomic.Pointer[T]) *T {
+	p.CompareAndSwap(nil, new(T))
 	return p.Load()
 }
 
@@ -155,24 +163,12 @@ type vhost struct{ p atomic.Pointer[vhostCounts] }
 
 type vhostCounts struct {
 	requests requests
-	latency  histogram
+	latency  histogram // of requests that no balancer took: those have one each, so that a request is written down once
 }
 
-func (v *vhost) get() *vhostCounts {
-	if c := v.p.Load(); c != nil {
-		return c
-	}
-	v.p.CompareAndSwap(nil, new(vhostCounts))
-	return v.p.Load()
-}
+func (v *vhost) get() *vhostCounts { return made(&v.p) }
 
 // lazyHistogram is a histogram that takes memory at its first observation. It lives in runtime.State.
 type lazyHistogram struct{ p atomic.Pointer[histogram] }
 
-func (l *lazyHistogram) get() *histogram {
-	if h := l.p.Load(); h != nil {
-		return h
-	}
-	l.p.CompareAndSwap(nil, new(histogram))
-	return l.p.Load()
-}
+func (l *lazyHistogram) get() *histogram { return made(&l.p) }

@@ -39,14 +39,15 @@ func logTransaction(r *runtime.Request) runtime.Result {
 	shard := r.Conn.ID % shards
 	v := c.vhost.get()
 	v.requests.row(r.Last().Status)[shard].by[methodClass(r.Method)].Add(1)
-	v.latency.observe(shard, took)
+	latency := &v.latency
 	if len(c.balancers) > 0 {
 		if b := balancerOf(r); b != nil {
 			if h := c.balancers[b]; h != nil {
-				h.get().observe(shard, took)
+				latency = h.get()
 			}
 		}
 	}
+	latency.observe(shard, took)
 	return runtime.Declined
 }
 

@@ -37,14 +37,13 @@ func define(kind, name, labels, help string) *metric {
 
 var (
 	requestsTotal   = define(counter, "pinion_requests_total", ofVhost+" code method", "Requests answered, by the status that the client got (%>s).")
-	requestDuration = define(histo, "pinion_request_duration_seconds", ofVhost, "Time from a request's head to the end of its answer (%D).")
+	requestDuration = define(histo, "pinion_request_duration_seconds", ofMembers, "Time from a request's head to the end of its answer (%D), by the balancer that it went to; none is an empty one.")
 
-	balancerDuration = define(histo, "pinion_balancer_request_duration_seconds", ofMembers, "Time from a request's head to the end of its answer, of requests to the balancer.")
-	stickyHits       = define(counter, "pinion_balancer_sticky_hits_total", ofMembers, "Requests whose session named a member and that went to it.")
-	stickyMisses     = define(counter, "pinion_balancer_sticky_misses_total", ofMembers, "Requests to a balancer with stickysession that named no member.")
-	routeChanges     = define(counter, "pinion_balancer_route_changes_total", ofMembers, "Elections of another member than the request's session named.")
-	members          = define(gauge, "pinion_balancer_members", ofMembers, "Members of the balancer.")
-	usableMembers    = define(gauge, "pinion_balancer_usable_members", ofMembers, "Members that are usable now, draining and route-only ones included. 0 means that clients get 503.")
+	stickyHits    = define(counter, "pinion_balancer_sticky_hits_total", ofMembers, "Requests whose session named a member and that went to it.")
+	stickyMisses  = define(counter, "pinion_balancer_sticky_misses_total", ofMembers, "Requests to a balancer with stickysession that named no member.")
+	routeChanges  = define(counter, "pinion_balancer_route_changes_total", ofMembers, "Elections of another member than the request's session named.")
+	members       = define(gauge, "pinion_balancer_members", ofMembers, "Members of the balancer.")
+	usableMembers = define(gauge, "pinion_balancer_usable_members", ofMembers, "Members that are usable now, draining and route-only ones included. 0 means that clients get 503.")
 
 	workerInfo        = define(gauge, "pinion_worker_info", ofWorkers+" route", "1 for each worker, with its route.")
 	workerStatus      = define(gauge, "pinion_worker_status", ofWorkers+" flag", "1 where the flag is set, 0 where not; docs/metrics.md lists the flags.")

@@ -87,7 +87,7 @@ func (x *exchange) headFailed(err error) runtime.Result {
 	case http1.BadFraming:
 		// httpd meets it as it reads the body, when the head has been taken.
 		r.LogCausef(Module, runtime.LogErr, err, "AH01110", "error reading response")
-		r.NoCache, r.LateError = true, true
+		r.NoCache, r.UnknownLength = true, true
 		if runtime.HasToken(r.HeadersIn.Get("Connection"), "close") {
 			r.Conn.KeepAlive = runtime.KeepAliveClose // decided with the head that was taken: the page is not chunked
 		}

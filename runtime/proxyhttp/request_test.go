@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"pinion/runtime"
 )
 
 // TestRequestHead compares what a backend gets with what httpd 2.4.71 was seen to send it.
@@ -158,23 +160,42 @@ func TestRequestBody(t *testing.T) {
 	}
 }
 
-// TestBodyTooLarge has the client's fault answered before or while a backend is asked.
-func TestBodyTooLarge(t *testing.T) {
+// TestBadRequestBody has the client's faults answered as such, before a backend is asked or while it is.
+func TestBadRequestBody(t *testing.T) {
 	addr := backend(t, func(_ int, p *peer) { io.Copy(io.Discard, p.r) })
-	s := serveConfig(t, "ProxyPass / http://"+addr+"/\nLimitRequestBody "+strings.Repeat("x", 20000))
+	s := serveConfig(t, "ProxyPass / http://"+addr+"/\n")
+	const post = "POST / HTTP/1.1\r\nHost: a\r\n"
+	long := strings.Repeat("x", 100000)
 	for name, request := range map[string]string{
-		"announced":  "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20001\r\n\r\n",
-		"prefetched": "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + chunkedBody(strings.Repeat("a", 30000)),
+		"bad chunk":        post + "Transfer-Encoding: chunked\r\n\r\nnonsense\r\n",
+		"late bad chunk":   post + "Transfer-Encoding: chunked\r\n\r\n186a0\r\n" + long + "\r\nnonsense\r\n",
+		"short body":       post + "Content-Length: 10\r\n\r\nshort",
+		"short large body": post + "Content-Length: 200000\r\n\r\n" + long,
 	} {
-		if got := ask(t, s, request); !strings.HasPrefix(got, "HTTP/1.1 413 ") {
-			t.Errorf("%s: %.80q", name, got)
+		if got := ask(t, s, request); !strings.HasPrefix(got, "HTTP/1.1 400 ") {
+			t.Errorf("%s: %.80q %q", name, got, s.logged())
 		}
 	}
-	if got := ask(t, s, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n"); !strings.HasPrefix(got, "HTTP/1.1 400 ") {
-		t.Errorf("bad chunk: %.80q", got)
+	if st := s.pool(0).pool.Stats(); st.Idle != 0 || st.Busy != 0 {
+		t.Errorf("a connection was kept with half a request on it: %+v", st)
 	}
-	if got := ask(t, s, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nshort"); !strings.HasPrefix(got, "HTTP/1.1 400 ") {
-		t.Errorf("short body: %.80q", got)
+}
+
+// limited is a body that its wire bounds, as another protocol's may be.
+type limited struct{ runtime.Body }
+
+func (limited) Length() int64  { return -1 }
+func (limited) Complete() bool { return false }
+func (limited) Read([]byte) (int, error) {
+	return 0, &runtime.BodyError{Status: 413, Err: io.ErrShortBuffer}
+}
+
+func TestBodyError(t *testing.T) {
+	if got := bodyStatus((&input{}).read(limited{})); got != 413 {
+		t.Errorf("expected 413, found %d", got)
+	}
+	if got := bodyStatus(io.ErrUnexpectedEOF); got != 400 {
+		t.Errorf("expected 400, found %d", got)
 	}
 }
 

@@ -2,36 +2,13 @@ package proxyhttp
 
 import (
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
-	"pinion/parser"
 	"pinion/runtime"
 	"pinion/runtime/proxy"
 )
-
-// compile compiles with a State that lives on.
-func compile(t *testing.T, st *runtime.State, config string) *runtime.Graph {
-	t.Helper()
-	name := filepath.Join(t.TempDir(), "t.conf")
-	if err := os.WriteFile(name, []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	modules := []*runtime.Module{proxy.Module, proxy.Pinion, Module, WSTunnel}
-	table := parser.NewTable(runtime.Shapes(modules))
-	tree, diags := parser.Load(name, &parser.Options{Directives: table.Lookup, Nearest: table.Nearest})
-	if tree == nil {
-		t.Fatal(diags)
-	}
-	g, more := runtime.Compile(tree, modules, runtime.Options{State: st})
-	if g == nil {
-		t.Fatal(diags, more)
-	}
-	return g
-}
 
 // TestReload: a worker that stays as it is keeps its connections; one whose connections are to be made otherwise gets new ones.
 func TestReload(t *testing.T) {

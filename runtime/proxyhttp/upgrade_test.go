@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"pinion/runtime"
-	"pinion/runtime/proxy"
-	"pinion/runtime/runtimetest"
 )
 
 const (
@@ -68,11 +66,7 @@ func TestTunnelOutlivesGraph(t *testing.T) {
 	if st := tr.pool.Stats(); st.Busy != 1 {
 		t.Errorf("expected one busy connection, found %+v", st)
 	}
-	g, diags := runtimetest.Compile(t, "ProxyPass / http://"+addr+"/", proxy.Module, Module, WSTunnel)
-	if g == nil {
-		t.Fatal(diags)
-	}
-	s.engine.Swap(g)
+	s.engine.Swap(compile(t, nil, "ProxyPass / http://"+addr+"/\n"))
 	p.send("still here")
 	if got := p.bytes(10); got != "still here" {
 		t.Errorf("%q", got)
@@ -123,11 +117,15 @@ func TestNoUpgrade(t *testing.T) {
 func TestWithoutFallback(t *testing.T) {
 	addr := backend(t, echo)
 	s := serveConfig(t, "ProxyWebsocketFallbackToProxyHttp Off\nProxyPass / ws://"+addr+"/")
-	open(t, s)
+	p := open(t, s)
+	p.Conn.(interface{ CloseWrite() error }).CloseWrite()
+	if got := p.rest(); got != "bye" {
+		t.Errorf("%q", got)
+	}
 	if got := ask(t, s, "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nConnection: close\r\n\r\n"); !strings.HasPrefix(got, "HTTP/1.1 426 Upgrade Required\r\n") || !strings.Contains(got, "Upgrade: WebSocket\r\n") {
 		t.Errorf("%q", got)
 	}
-	if got := ask(t, s, get); !strings.HasPrefix(got, "HTTP/1.1 200 ") || strings.Contains(got, "early") {
+	if got := ask(t, s, get); !strings.HasPrefix(got, "HTTP/1.1 404 ") {
 		t.Errorf("a request without Upgrade was not passed over: %q", got)
 	}
 }

@@ -104,7 +104,9 @@ func serveFile(r *runtime.Request) runtime.Result {
 	r.HeadersOut.Set("Content-Length", strconv.FormatInt(size, 10))
 	if status := r.MeetsConditions(); status != runtime.OK {
 		r.Status = int(status)
-		r.HeadersOut.Set("Content-Length", "0")
+		if !r.HeaderOnly {
+			r.HeadersOut.Set("Content-Length", "0")
+		}
 		return begun(r.Begin(0))
 	}
 	return serveRange(r, f, size)

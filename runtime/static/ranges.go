@@ -28,6 +28,9 @@ func serveRange(r *runtime.Request, f *os.File, size int64) runtime.Result {
 	if !ok {
 		// httpd's 416 comes from a filter, after the length was settled, and has none.
 		r.UnknownLength = true
+		if runtime.HasToken(r.HeadersIn.Get("Connection"), "close") {
+			r.Conn.KeepAlive = runtime.KeepAliveClose
+		}
 		return 416
 	}
 	switch len(ranges) {

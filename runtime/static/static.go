@@ -14,6 +14,8 @@ var Module = runtime.Define(runtime.Module{Name: "core", File: "core.c", Hooks: 
 	{Phase: runtime.MapToStorage, Order: runtime.Middle, Always: true, Run: trace},
 	{Phase: runtime.MapToStorage, Order: runtime.Middle, Always: true, Run: pong},
 	{Phase: runtime.MapToStorage, Order: runtime.ReallyLast, Always: true, Run: mapToStorage},
+	// A file of an unknown type is nobody else's matter.
+	{Phase: runtime.TypeChecker, Order: runtime.ReallyLast, Always: true, Run: func(*runtime.Request) runtime.Result { return runtime.OK }},
 	{Phase: runtime.Fixups, Order: runtime.ReallyFirst, Always: true, Run: overrideType},
 	{Phase: runtime.Handler, Order: runtime.ReallyLast, Always: true, Run: serve},
 }})

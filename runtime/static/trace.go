@@ -24,6 +24,7 @@ func trace(r *runtime.Request) runtime.Result {
 	var body []byte
 	if first.Body.Length() != 0 {
 		if mode != "extended" {
+			r.Logf(nil, runtime.LogInfo, "AH01595", "TRACE with body is not allowed for %s", r.URI)
 			r.Notes.Set("error-notes", "TRACE with a request body is not allowed")
 			return 413
 		}
