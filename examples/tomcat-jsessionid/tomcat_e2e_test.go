@@ -15,7 +15,8 @@ func TestTomcat(t *testing.T) {
 	b := s.Start("./tomcats.sh", "b="+s.Port(13002))
 	a.Await("Server startup in")
 	b.Await("Server startup in")
-	s.Pinion("httpd.conf")
+	pinion := s.Pinion("httpd.conf")
 	checkSessions(t, s)
+	checkFadeOut(t, s, pinion)
 	checkLoss(t, s, a.Stop)
 }

@@ -90,6 +90,35 @@ func checkSessions(t *testing.T, s *try.Site) {
 	})
 }
 
+// checkFadeOut shows that a route-only Tomcat keeps its sessions and gets no new ones.
+func checkFadeOut(t *testing.T, s *try.Site, pinion *try.Process) {
+	c := s.Client(8080)
+	first := get(t, c, home)
+	for first.route != "a" {
+		c = s.Client(8080)
+		first = get(t, c, home)
+	}
+	s.Edit("httpd.conf", "route=a", "route=a status=+R")
+	pinion.Await("is live (file")
+	for i := 2; i < 6; i++ {
+		if p := get(t, s.Client(8080), home); p.route != "b" {
+			t.Errorf("a is route-only, and a new session went to %s", p.route)
+		}
+		if p := get(t, c, home); p.session != first.session || p.request != i {
+			t.Errorf("request %d of session %s is request %d of %s", i, first.session, p.request, p.session)
+		}
+	}
+	s.Edit("httpd.conf", "route=a status=+R", "route=a")
+	pinion.Await("is live (file")
+	on := map[string]int{}
+	for range 4 {
+		on[get(t, s.Client(8080), home).route]++
+	}
+	if on["a"] == 0 {
+		t.Errorf("a is back, and four new sessions went to %v", on)
+	}
+}
+
 // checkLoss stops a Tomcat and shows that its visitors go on, with a new session, on the other one.
 func checkLoss(t *testing.T, s *try.Site, stopA func()) {
 	c := s.Client(8080)
@@ -110,7 +139,8 @@ func TestSessions(t *testing.T) {
 	s := try.New(t, 8080, 13001, 13002)
 	a := s.Backend(13001, &app.Tomcat{Route: "a"})
 	s.Backend(13002, &app.Tomcat{Route: "b"})
-	s.Release(8080).Pinion("httpd.conf")
+	pinion := s.Release(8080).Pinion("httpd.conf")
 	checkSessions(t, s)
+	checkFadeOut(t, s, pinion)
 	checkLoss(t, s, func() { a.CloseClientConnections(); a.Close() })
 }

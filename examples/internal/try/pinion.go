@@ -152,7 +152,7 @@ type output struct {
 	mu      sync.Mutex
 	text    bytes.Buffer
 	seen    map[string]int // up to here a text has been found
-	changed chan struct{} // closed at the next Write
+	changed chan struct{}  // closed at the next Write
 }
 
 func (o *output) Write(b []byte) (int, error) {
