@@ -74,7 +74,13 @@ func (r *Request) RejectHead(status int, notes string) {
 		r.Notes.Set("error-notes", notes)
 	}
 	r.Conn.KeepAlive = KeepAliveClose
-	r.die(Result(status), 0)
+	r.reject(Result(status))
+}
+
+// reject answers with an error instead of going through the phases.
+func (r *Request) reject(res Result) {
+	defer r.recoverPanic()
+	r.die(res, 0)
 	r.finish()
 	r.logTransaction()
 }
