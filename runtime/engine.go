@@ -88,6 +88,9 @@ func (e *Engine) eachConn(f func(*tracked)) {
 	}
 }
 
+// cutTime is how long connections that were cut may take to end.
+const cutTime = time.Second
+
 // Stop ends the service: idle connections are closed at once, others after their response. When ctx is done before
 // all have ended, they are cut. The graph is released in the end. Listeners must have been closed before.
 func (e *Engine) Stop(ctx context.Context) {
@@ -102,7 +105,11 @@ func (e *Engine) Stop(ctx context.Context) {
 	case <-done:
 	case <-ctx.Done():
 		e.eachConn(func(c *tracked) { c.cut() })
-		<-done
+		// A request that waits for its backend learns of the cut when it writes: the end must not wait for that.
+		select {
+		case <-done:
+		case <-time.After(cutTime):
+		}
 	}
 	if g := e.graph.Load(); g != nil {
 		g.Retire()

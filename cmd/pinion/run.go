@@ -4,17 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"sort"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"pinion/parser"
 	"pinion/reload"
+	"pinion/runtime"
 	"pinion/runtime/all"
 )
 
@@ -180,7 +183,7 @@ func runWithSignals(s *reload.Supervisor) error {
 				s.Reload(ctx, "signal", true)
 				continue
 			case syscall.SIGWINCH:
-				end.Grace = gracefulStop
+				end.GraceOf = gracefulStop
 			default:
 				end.Grace = promptStop
 			}
@@ -194,12 +197,18 @@ func runWithSignals(s *reload.Supervisor) error {
 	return s.Run(ctx, stop)
 }
 
-// How long running requests may take after a stop: httpd's children get some ten seconds at a TERM, and as long as
-// they like at a graceful stop without GracefulShutdownTimeout.
-const (
-	promptStop   = 3 * time.Second
-	gracefulStop = 24 * time.Hour
-)
+// promptStop is how long running requests may take after a TERM: httpd's children get some ten seconds.
+const promptStop = 3 * time.Second
+
+// gracefulStop is GracefulShutdownTimeout; 0, as without it, is as long as they like.
+func gracefulStop(g *runtime.Graph) time.Duration {
+	if v := g.Process["gracefulshutdowntimeout"]; len(v) > 0 {
+		if n, err := strconv.Atoi(v[0]); err == nil && n > 0 {
+			return time.Duration(n) * time.Second
+		}
+	}
+	return math.MaxInt64
+}
 
 // reported tells of a configuration's errors only that there are some: the diagnostics have been printed.
 func reported(err error) error {

@@ -59,7 +59,7 @@ func TestMistakes(t *testing.T) {
 		{"RequestReadTimeout header=20-40", "bad-parameter"}, {"RequestReadTimeout header", "bad-parameter"}, {"RequestReadTimeout body=20,MinRate=0", "bad-parameter"},
 		{"DocumentRoot /nonexistent", "?no-directory"}, {"UseCanonicalName x", "bad-value"}, {"UseCanonicalName DNS", "?not-as-httpd"},
 		{"HostnameLookups x", "bad-value"}, {"HostnameLookups On", "?no-effect"}, {"HostnameLookups Off", ""},
-		{"User no-such-user", "bad-value"}, {"Group no-such-group", "bad-value"}, {"User #99999", ""},
+		{"User no-such-user", "bad-value"}, {"Group no-such-group", "bad-value"},
 		{"FileETag foo", "bad-value"}, {"FileETag +All", "bad-value"}, {"AcceptPathInfo x", "bad-value"},
 		{"AllowOverride None", "wrong-context"}, {"<Directory />\nAllowOverride foo\n</Directory>", "bad-value"},
 		{"<Location />\nAllowOverride All\n</Location>", "?useless"},
@@ -76,6 +76,20 @@ func TestMistakes(t *testing.T) {
 		if _, codes := compile(t, head+c.conf, false); strings.Join(codes, " ") != c.codes {
 			t.Errorf("%s: got %q want %q", c.conf, codes, c.codes)
 		}
+	}
+}
+
+// TestUserIsNotSwitchedTo checks that root, who may count on it, is warned; for others it is a note.
+func TestUserIsNotSwitchedTo(t *testing.T) {
+	want := ""
+	if os.Geteuid() == 0 {
+		want = "?not-as-httpd"
+	}
+	if g, codes := compile(t, head+"User #99999", false); g == nil || strings.Join(codes, " ") != want {
+		t.Errorf("got %q want %q", codes, want)
+	}
+	if _, codes := compile(t, head+"User #99999", true); codes != nil {
+		t.Errorf("offline: got %q", codes)
 	}
 }
 
