@@ -61,7 +61,7 @@ func listen(address string) (net.Listener, error) {
 		return net.Listen("tcp", address)
 	}
 	if path == "" {
-		return nil, errors.New("expected a path behind unix:")
+		return nil, errors.New("expected unix:/path, found no path")
 	}
 	l, err := net.Listen("unix", path)
 	if errors.Is(err, syscall.EADDRINUSE) && stale(path) {

@@ -136,7 +136,7 @@ func TestListenErrors(t *testing.T) {
 	}
 	defer taken.Close()
 	for _, c := range []struct{ address, part string }{
-		{"9180", "expected ADDRESS:PORT"}, {"localhost", "expected ADDRESS:PORT"}, {"unix:", "expected a path"}, {"", "expected ADDRESS:PORT"},
+		{"9180", "expected ADDRESS:PORT"}, {"localhost", "expected ADDRESS:PORT"}, {"unix:", "expected unix:/path"}, {"", "expected ADDRESS:PORT"},
 		{"127.0.0.1:99999", "invalid port"}, {"unix:" + file, "in use"}, {"unix:/nonexistent/m.sock", "no such file"},
 		{taken.Addr().String(), "in use"},
 	} {
