@@ -58,6 +58,9 @@ func TestServer(t *testing.T) {
 			t.Errorf("%s %s: %d %q, expected %d with %q", method, path, status, body, want, part)
 		}
 	}
+	if want := "http://" + srv.Addr().String() + "/metrics"; srv.URL() != want {
+		t.Errorf("URL is %q, expected %q", srv.URL(), want)
+	}
 	ask("GET", "/healthz", 200, "up")
 	ask("GET", "/readyz", 503, "starting")
 	ask("GET", "/metrics", 200, "pinion_build_info{")
