@@ -63,7 +63,7 @@ type Stop struct {
 	GraceOf func(*runtime.Graph) time.Duration
 }
 
-func (st Stop) grace(g *runtime.Graph) time.Duration {
+func (st *Stop) grace(g *runtime.Graph) time.Duration {
 	if st.GraceOf != nil {
 		return st.GraceOf(g)
 	}

@@ -158,9 +158,9 @@ func (c *httpConn) serveRequest(g *Graph, base *Server) (more bool) {
 	c.req = r
 	c.fill(r)
 	if refused != nil {
-		if refused.Code != "" || refused.Reason != "" {
-			r.Logf(nil, LogInfo, refused.Code, "%s", refused.Reason)
-		}
+		r.Logf(nil, LogInfo, refused.Code, "%s", refused.Reason)
+	}
+	if refused != nil && refused.Status != 417 {
 		r.RejectHead(refused.Status, refused.Note)
 		c.conn.Flush()
 		c.linger()
@@ -174,7 +174,12 @@ func (c *httpConn) serveRequest(g *Graph, base *Server) (more bool) {
 			c.body.SetDeadline(c.bodyDue)
 		}
 	}
-	r.Process()
+	if refused != nil {
+		// An expectation that can't be met: the head is whole all the same, and the connection can go on.
+		r.reject(417)
+	} else {
+		r.Process()
+	}
 	switch {
 	case c.cut:
 		return false
@@ -270,7 +275,7 @@ func (c *httpConn) Read(p []byte) (int, error) {
 	if limit := c.bodyLimit(); limit > 0 && c.body.BytesRead() > limit {
 		return 0, &BodyError{413, errTooLarge}
 	}
-	return n, bodyError(err)
+	return n, c.bodyError(err)
 }
 
 // RelayBody sends the request's body on to a backend, by the kernel's means where that pays, framed as chunks if chunked.
@@ -279,7 +284,7 @@ func (c *httpConn) RelayBody(dst *http1.Conn, chunked bool) (int64, error) {
 		return 0, err
 	}
 	n, err := c.body.Relay(dst, chunked)
-	return n, bodyError(err)
+	return n, c.bodyError(err)
 }
 
 var errTooLarge = errors.New("the request's body is larger than LimitRequestBody allows")
@@ -308,13 +313,15 @@ func (c *httpConn) beforeBody() error {
 	return c.WriteInterim(100, nil)
 }
 
-func bodyError(err error) error {
+func (c *httpConn) bodyError(err error) error {
 	var pe *http1.ProtocolError
 	var we *http1.WriteError
 	switch {
 	case err == nil || err == io.EOF || errors.As(err, &we):
 		return err
 	case errors.As(err, &pe):
+		// httpd's input filter makes the error page, past the filter that would count its length.
+		c.req.Last().UnknownLength = true
 		return &BodyError{pe.Status, err}
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return &BodyError{408, err}

@@ -42,28 +42,34 @@ func (r *Request) Process() {
 	r.logTransaction()
 }
 
-func (r *Request) logTransaction() { r.runAll(LogTransaction) }
+func (r *Request) logTransaction() {
+	r.logged = true
+	r.runAll(LogTransaction)
+}
 
 func (r *Request) recoverPanic() {
 	v := recover()
 	if v == nil {
 		return
 	}
-	last := r.Last()
 	r.Server.Logf(nil, LogCrit, "", "panic while serving %q: %v\n%s", r.TheRequest, v, debug.Stack())
 	r.Conn.KeepAlive = KeepAliveClose
-	if last.headSent || r.headSent {
-		r.Wire.Abort()
-		return
-	}
 	defer func() {
 		if recover() != nil {
 			r.Wire.Abort()
 		}
 	}()
-	r.Dir = r.Server.Dir
-	r.sendError(500, 0)
-	r.finish()
+	if r.Last().headSent || r.headSent {
+		r.aborted = true
+		r.Wire.Abort()
+	} else {
+		r.Dir = r.Server.Dir
+		r.sendError(500, 0)
+		r.finish()
+	}
+	if !r.logged {
+		r.logTransaction()
+	}
 }
 
 // RejectHead answers a request whose head could not be read: status and, for its page, notes.
@@ -74,7 +80,13 @@ func (r *Request) RejectHead(status int, notes string) {
 		r.Notes.Set("error-notes", notes)
 	}
 	r.Conn.KeepAlive = KeepAliveClose
-	r.die(Result(status), 0)
+	r.reject(Result(status))
+}
+
+// reject answers with an error instead of going through the phases.
+func (r *Request) reject(res Result) {
+	defer r.recoverPanic()
+	r.die(res, 0)
 	r.finish()
 	r.logTransaction()
 }

@@ -88,6 +88,7 @@ type Request struct {
 	errorHead bool
 	outputRun bool // the OutputHead hooks had their say
 	badHead   bool
+	logged    bool
 	aborted   bool
 	firstByte time.Time
 	eaten     bool // the body of this answer is discarded: HEAD, 204, 304

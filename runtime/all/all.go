@@ -8,6 +8,7 @@ import (
 	"pinion/runtime/accesslog"
 	"pinion/runtime/alias"
 	"pinion/runtime/authz"
+	"pinion/runtime/autoindex"
 	"pinion/runtime/balancer"
 	"pinion/runtime/core"
 	"pinion/runtime/dir"
@@ -42,7 +43,7 @@ func list() []*runtime.Module {
 		[]*runtime.Module{env.Module, headers.Module},
 		[]*runtime.Module{proxy.Module, proxy.Pinion, proxyhttp.Module, proxyhttp.WSTunnel},
 		[]*runtime.Module{balancer.Module, balancer.ByRequests, balancer.ByTraffic, balancer.ByBusyness},
-		[]*runtime.Module{alias.Module, dir.Module, mime.Module, rewrite.Module, setenvif.Module, tls.Module, http2.Module, metrics.Module},
+		[]*runtime.Module{alias.Module, dir.Module, autoindex.Module, mime.Module, rewrite.Module, setenvif.Module, tls.Module, http2.Module, metrics.Module},
 	)
 	return append(all, directives.Rest(all))
 }

@@ -136,6 +136,7 @@ func setListen(c *runtime.Cmd) error {
 // stand, but a module that httpd doesn't ship may guard a server without any directive of its own.
 func loadModule(c *runtime.Cmd) error {
 	name := c.Arg(0)
+	c.Graph.Process["loadmodule"] = append(c.Graph.Process["loadmodule"], name)
 	switch {
 	case c.Module(name) != nil:
 		c.Notef("no-effect", "LoadModule %s has no effect: the module is built in", name)

@@ -1,6 +1,7 @@
 package metrics_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -429,4 +430,46 @@ func TestReports(t *testing.T) {
 	if !found {
 		t.Error("pinion_build_info lacks the version")
 	}
+}
+
+// TestTunnel switches a connection to another protocol: it counts as a request, and as a tunnel for as long as it lasts.
+func TestTunnel(t *testing.T) {
+	b := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		c, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+		io.Copy(c, c)
+	}))
+	t.Cleanup(b.Close)
+	s := serve(t, page+"<VirtualHost *:*>\nServerName ws.test\nProxyPass / "+b.URL+"/ upgrade=websocket\n</VirtualHost>\n")
+	c, err := net.Dial("tcp", s.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(c, "GET / HTTP/1.1\r\nHost: ws.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+	in := bufio.NewReader(c)
+	for line := ""; line != "\r\n"; {
+		if line, err = in.ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// What comes back has been through the tunnel: it is there.
+	io.WriteString(c, "echo\n")
+	if line, err := in.ReadString('\n'); line != "echo\n" {
+		t.Fatalf("the tunnel gave %q, %v", line, err)
+	}
+	s.scrape().expect(t, figures{
+		`pinion_requests_total{code="101",method="GET",vhost="ws.test"}`: 1,
+		`pinion_client_connections{state="tunnel"}`:                      1,
+		`pinion_client_connections{state="active"}`:                      1,
+		`pinion_client_connections{state="idle"}`:                        0,
+	})
 }

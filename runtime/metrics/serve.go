@@ -9,6 +9,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -61,7 +62,7 @@ func listen(address string) (net.Listener, error) {
 		return net.Listen("tcp", address)
 	}
 	if path == "" {
-		return nil, errors.New("expected a path behind unix:")
+		return nil, errors.New("expected unix:/path, found no path")
 	}
 	l, err := net.Listen("unix", path)
 	if errors.Is(err, syscall.EADDRINUSE) && stale(path) {
@@ -90,7 +91,11 @@ func (s *Server) URL() string {
 	if s.listener.Addr().Network() == "unix" {
 		return unixPrefix + s.listener.Addr().String() + " (/metrics)"
 	}
-	return "http://" + s.listener.Addr().String() + "/metrics"
+	host, port, _ := net.SplitHostPort(s.listener.Addr().String()) // it comes from a listener: it has both
+	if ip, err := netip.ParseAddr(host); err == nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port) + "/metrics"
 }
 
 // Addr is the address listened on.

@@ -58,6 +58,9 @@ func TestServer(t *testing.T) {
 			t.Errorf("%s %s: %d %q, expected %d with %q", method, path, status, body, want, part)
 		}
 	}
+	if want := "http://" + srv.Addr().String() + "/metrics"; srv.URL() != want {
+		t.Errorf("URL is %q, expected %q", srv.URL(), want)
+	}
 	ask("GET", "/healthz", 200, "up")
 	ask("GET", "/readyz", 503, "starting")
 	ask("GET", "/metrics", 200, "pinion_build_info{")
@@ -136,7 +139,7 @@ func TestListenErrors(t *testing.T) {
 	}
 	defer taken.Close()
 	for _, c := range []struct{ address, part string }{
-		{"9180", "expected ADDRESS:PORT"}, {"localhost", "expected ADDRESS:PORT"}, {"unix:", "expected a path"}, {"", "expected ADDRESS:PORT"},
+		{"9180", "expected ADDRESS:PORT"}, {"localhost", "expected ADDRESS:PORT"}, {"unix:", "expected unix:/path"}, {"", "expected ADDRESS:PORT"},
 		{"127.0.0.1:99999", "invalid port"}, {"unix:" + file, "in use"}, {"unix:/nonexistent/m.sock", "no such file"},
 		{taken.Addr().String(), "in use"},
 	} {
