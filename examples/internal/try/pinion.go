@@ -11,6 +11,10 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	// The program under test: named here so that go test takes no result of an earlier state of it from its cache.
+	_ "pinion/reload"
+	_ "pinion/runtime/all"
 )
 
 // patience is how long a test waits for something before it fails. Nothing that works takes a fraction of it.
