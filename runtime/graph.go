@@ -68,6 +68,22 @@ func HasModule(modules []*Module, name string) bool {
 	return false
 }
 
+// staticModules are those that httpd is built with everywhere, and pinion's own.
+var staticModules = map[string]bool{
+	"core.c": true, "http_core.c": true, "mod_so.c": true, "mod_log_config.c": true, "mod_logio.c": true, "mod_version.c": true,
+	"mod_unixd.c": true, "mod_watchdog.c": true, "event.c": true, "mod_pinion.c": true,
+}
+
+// StaticModule tells whether the module, by either name, is there without a LoadModule.
+func StaticModule(modules []*Module, name string) bool {
+	for _, m := range modules {
+		if m.Name == name || m.File == name {
+			return staticModules[m.File]
+		}
+	}
+	return false
+}
+
 // nameChain is the virtual hosts of one address, found by name. httpd takes the first vhost in file order one of
 // whose names matches, exact or wildcard; the index keeps that order.
 type nameChain struct {
