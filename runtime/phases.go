@@ -383,7 +383,7 @@ func (r *Request) SubRequest(uri string) *Request {
 }
 
 // SubRequestFile looks up what a request for the file would be (ap_sub_req_lookup_file). A name without a folder lies
-// in r's; one that lies elsewhere has no URI.
+// in r's; one that lies elsewhere has no URI. The name of a folder may end with a slash.
 func (r *Request) SubRequestFile(name string) *Request {
 	n := r.sub()
 	dir := r.Filename[:strings.LastIndexByte(r.Filename, '/')+1]
@@ -391,7 +391,7 @@ func (r *Request) SubRequestFile(name string) *Request {
 	switch {
 	case strings.HasPrefix(name, "/"):
 		n.Filename = name
-	case strings.Contains(name, "/"):
+	case strings.Contains(strings.TrimSuffix(name, "/"), "/"):
 		n.Filename = dir + name
 	default:
 		n.Filename = dir + name
