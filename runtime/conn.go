@@ -87,9 +87,9 @@ func (e *Engine) serveHTTP1(nc net.Conn, meta *Conn) {
 	}
 }
 
-// end makes the connection end: an idle one or a tunnel at once, another after its response (see Conn.Ending).
-func (c *httpConn) end() {
-	if c.idle.Load() || c.tunnel.Load() {
+// end makes the connection end: an idle one, and unless drain a tunnel, at once, another after its response (see Conn.Ending).
+func (c *httpConn) end(drain bool) {
+	if c.idle.Load() || c.tunnel.Load() && !drain {
 		c.conn.Abort()
 	}
 }
