@@ -109,6 +109,15 @@ func open(c *runtime.Compiler, spec string) (io.Writer, error) {
 	return runtime.Adopt(c, "errorlog "+spec, func() (*logfile.Log, error) { return logfile.Open(spec, false) })
 }
 
+// File is what a server's ErrorLog says, as it is written; "" for none.
+func File(s *runtime.Server) string {
+	conf := runtime.ServerConf[conf](s, Module)
+	if conf == nil {
+		return ""
+	}
+	return conf.spec.V
+}
+
 // check tells why open would fail, and opens nothing.
 func check(c *runtime.Compiler, spec string) error {
 	switch {
