@@ -177,6 +177,13 @@ func (l *loader) includeOne(path string, in inclusion) {
 		l.files[path] = p
 		l.tree.Files = append(l.tree.Files, path)
 	}
+	depth := 0
+	for f := in.chain; f != nil; f = f.Up {
+		if strings.HasPrefix(f.What, "Include") {
+			depth++
+		}
+	}
+	l.tree.Included = append(l.tree.Included, Included{path, in.place.Range.Start.Line, depth})
 	l.readSyntax(path, p.syntax, in.chain)
 }
 
