@@ -134,10 +134,8 @@ func compileValue(f *grammar.FormatItem) (value, error) {
 	case "T":
 		return duration(arg)
 	case "x", "c":
-		if runtime.SSLVariable != nil {
-			if get, ok := runtime.SSLVariable(arg); ok {
-				return text(get), nil
-			}
+		if get, ok := runtime.LookupSSL(arg); ok {
+			return text(get), nil
 		}
 		return text(func(*runtime.Request) string { return "" }), nil
 	}
@@ -201,7 +199,7 @@ func status(dst []byte, r *runtime.Request) []byte {
 }
 
 func user(dst []byte, r *runtime.Request) []byte {
-	if r.User == "" && r.AuthType != "" {
+	if r.User == "" && r.NoName {
 		return append(dst, `""`...)
 	}
 	return appendText(dst, r.User)
