@@ -39,7 +39,7 @@ func (h *RequestHead) parseRequestLine(head string, lim *Limits) (int, error) {
 	if err := h.parseVersion(line[t:], lim); err != nil {
 		return n, err
 	}
-	return n, h.parseTarget()
+	return n, h.parseTarget(lim)
 }
 
 // parseVersion reads what follows the target: a space and the version, or, for HTTP/0.9, at most a space.
@@ -63,7 +63,7 @@ func (h *RequestHead) parseVersion(s string, lim *Limits) error {
 }
 
 // parseTarget finds the target's form and, in the forms that have one, its authority.
-func (h *RequestHead) parseTarget() error {
+func (h *RequestHead) parseTarget(lim *Limits) error {
 	t := h.Target
 	if strings.IndexByte(t, '#') >= 0 {
 		return bad("AH02421", "request target: expected no fragment, found "+quote(t))
@@ -104,7 +104,15 @@ func (h *RequestHead) parseTarget() error {
 	if !table.EqualFold(h.Scheme, "http") && !table.EqualFold(h.Scheme, "https") {
 		return nil // the caller's to refuse, or a forward proxy's to serve
 	}
-	return h.setAuthority(authority)
+	if err := h.setAuthority(authority); err != nil {
+		return err
+	}
+	if lim.Scheme != "" && !table.EqualFold(h.Scheme, lim.Scheme) {
+		h.Hostname = "" // httpd takes the port of such a target, but the name from Host
+	} else {
+		h.TargetHost = h.Hostname != ""
+	}
+	return nil
 }
 
 func validScheme(s string) bool {
@@ -134,7 +142,10 @@ func (h *RequestHead) finishHost() error {
 		if !ok {
 			return bad("AH00550", "Host: expected a host name with an optional port, found "+quote(h.Host))
 		}
-		h.Hostname, h.Port = host, port
+		h.Hostname = host
+		if port != 0 {
+			h.Port = port
+		}
 	}
 	if h.ProtoNum >= 1001 && (h.Hostname == "" || h.ProtoNum == 1001 && !h.HasHost) {
 		return bad("AH00569", "Host: expected one in an HTTP/1.1 request, found none")
@@ -171,6 +182,9 @@ func ParseHost(s string) (host string, port int, ok bool) {
 	}
 	if len(host) > 1 && host[len(host)-1] == '.' {
 		host = host[:len(host)-1]
+		if host[len(host)-1] == '.' {
+			return "", 0, false
+		}
 	}
 	if !validHostname(host) {
 		return "", 0, false
