@@ -21,25 +21,61 @@ func (h *RequestHead) parseRequestLine(head string, lim *Limits) (int, error) {
 	}
 	line := head[:end-1]
 	h.RequestLine = line
+	err := h.parseParts(line, lim)
+	if err != nil {
+		h.salvage(line)
+	}
+	return n, err
+}
 
+// salvage takes from a bad request line what the log is to tell: its first three words.
+func (h *RequestHead) salvage(line string) {
+	words := strings.Fields(line)
+	words = words[:min(len(words), 3)]
+	h.RequestLine = strings.Join(words, " ")
+	if len(words) > 1 {
+		h.Target = words[1]
+		if h.Path == "" && h.Target[0] == '/' {
+			h.Path = h.Target
+		}
+	}
+	if len(words) > 0 {
+		h.Method = words[0]
+	}
+	if h.ProtoNum < 1000 && (len(words) < 3 || !h.takeVersion(words[2])) {
+		h.ProtoNum = 1000
+	}
+}
+
+// takeVersion reads "HTTP/1.1".
+func (h *RequestHead) takeVersion(s string) bool {
+	if len(s) != len("HTTP/1.1") || !table.EqualFold(s[:5], "HTTP/") || !isDigit(s[5]) || s[5] == '0' || s[6] != '.' || !isDigit(s[7]) {
+		return false
+	}
+	h.ProtoNum = int(s[5]-'0')*1000 + int(s[7]-'0')
+	return true
+}
+
+// parseParts takes a request line apart.
+func (h *RequestHead) parseParts(line string, lim *Limits) error {
 	m := span(line, isToken)
 	h.Method = line[:m]
 	if m == 0 || m < len(line) && line[m] != ' ' {
-		return n, bad("AH03445", "request line: expected a method and a space, found "+quote(line))
+		return bad("AH03445", "request line: expected a method and a space, found "+quote(line))
 	}
 	if m+1 >= len(line) {
-		return n, bad("AH03446", "request line: expected a target after the method, found none")
+		return bad("AH03446", "request line: expected a target after the method, found none")
 	}
 	line = line[m+1:]
 	t := span(line, isTarget)
 	if t == 0 || t < len(line) && line[t] != ' ' {
-		return n, bad("AH03454", "request line: expected a target without spaces and control characters, found "+quote(line))
+		return bad("AH03454", "request line: expected a target without spaces and control characters, found "+quote(line))
 	}
 	h.Target = line[:t]
 	if err := h.parseVersion(line[t:], lim); err != nil {
-		return n, err
+		return err
 	}
-	return n, h.parseTarget(lim)
+	return h.parseTarget(lim)
 }
 
 // parseVersion reads what follows the target: a space and the version, or, for HTTP/0.9, at most a space.
@@ -55,10 +91,9 @@ func (h *RequestHead) parseVersion(s string, lim *Limits) error {
 		return nil
 	}
 	s = s[1:]
-	if len(s) != len("HTTP/1.1") || s[:5] != "HTTP/" || !isDigit(s[5]) || s[5] == '0' || s[6] != '.' || !isDigit(s[7]) {
+	if !strings.HasPrefix(s, "HTTP/") || !h.takeVersion(s) {
 		return bad("AH02418", "request line: expected a version as HTTP/1.1 at its end, found "+quote(s))
 	}
-	h.ProtoNum = int(s[5]-'0')*1000 + int(s[7]-'0')
 	return nil
 }
 
