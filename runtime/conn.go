@@ -148,6 +148,7 @@ func (c *httpConn) serveRequest(g *Graph, base *Server) (more bool) {
 	limits := base.limitsOf()
 	c.began, c.headTime = time.Time{}, base.headTime()
 	limits.HeadDeadline = c.headDue
+	limits.Scheme = schemeOf(base, c.meta)
 	var refused *http1.ProtocolError
 	if err := c.conn.ReadRequestHead(&c.head, &limits); err != nil {
 		if refused = refusal(err); refused == nil {
@@ -228,8 +229,7 @@ func (c *httpConn) fill(r *Request) {
 	}
 	r.HeadersIn, h.Fields = h.Fields, r.HeadersIn
 	r.Hostname, r.HostPort, r.Scheme = h.Hostname, h.Port, h.Scheme
-	if h.Form == http1.AbsoluteForm {
-		// The target's authority stands instead of Host (RFC 9112 3.2.2).
+	if h.TargetHost && h.HasHost {
 		host := h.Hostname
 		if strings.Contains(host, ":") {
 			host = "[" + host + "]"
@@ -246,7 +246,13 @@ func (c *httpConn) fill(r *Request) {
 	}
 	r.UnparsedURI = h.Target
 	r.Expecting100, c.wantContinue = h.Expect100, h.Expect100
-	if s := r.Graph.ServerFor(c.meta.Local, h.Hostname); s != r.Server {
+	s := r.Server
+	if h.Hostname != "" {
+		s = r.Graph.ServerFor(c.meta.Local, h.Hostname)
+	} else {
+		s = r.Graph.serverOfPath(c.meta.Local, r.URI, s)
+	}
+	if s != r.Server {
 		r.Server, r.Dir = s, s.Dir
 	}
 }

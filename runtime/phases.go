@@ -98,6 +98,7 @@ func (r *Request) prepare() Result {
 	if r.Path != "" {
 		p, ok := normalizePath(r.Path, merge, true, fileReq)
 		if !ok {
+			r.URI = p
 			r.Logf(nil, LogErr, "AH10244", "invalid URI path (%s)", r.UnparsedURI)
 			return 400
 		}

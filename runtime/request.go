@@ -68,6 +68,7 @@ type Request struct {
 	ContentType, ContentEncoding           string
 	ContentLanguages                       []string
 	User, AuthType                         string
+	NoName                                 bool // the client logged in with an empty user name, which is not none
 	Proxy                                  ProxyKind
 	NoCache, NoLocalCopy                   bool
 	AllowedMethods                         []string // for Allow, beyond what the handler names
@@ -79,6 +80,8 @@ type Request struct {
 	UnknownLength                          bool  // the answer goes out without a Content-Length
 	BytesSent                              int64 // of the body
 	Main, Prev, Next                       *Request
+	walked                                 string     // the folder whose sections walkedDir holds
+	walkedDir                              *DirConfig // what DirectoryWalk found, where it matters to later walks
 	// ContextPrefix and ContextRoot are what an Alias or its like has mapped: the URL's prefix and the folder it
 	// stands for; both "" for a path under the document root (ap_set_context_info).
 	ContextPrefix, ContextRoot string

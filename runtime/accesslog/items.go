@@ -134,10 +134,8 @@ func compileValue(f *grammar.FormatItem) (value, error) {
 	case "T":
 		return duration(arg)
 	case "x", "c":
-		if runtime.SSLVariable != nil {
-			if get, ok := runtime.SSLVariable(arg); ok {
-				return text(get), nil
-			}
+		if get, ok := runtime.LookupSSL(arg); ok {
+			return text(get), nil
 		}
 		return text(func(*runtime.Request) string { return "" }), nil
 	}
@@ -201,7 +199,7 @@ func status(dst []byte, r *runtime.Request) []byte {
 }
 
 func user(dst []byte, r *runtime.Request) []byte {
-	if r.User == "" && r.AuthType != "" {
+	if r.User == "" && r.NoName {
 		return append(dst, `""`...)
 	}
 	return appendText(dst, r.User)
@@ -227,8 +225,12 @@ func firstByte(dst []byte, r *runtime.Request) []byte {
 
 // headerOut is %{NAME}o; Content-Type and the fields of a response that are several are what was sent.
 func headerOut(name string) value {
+	isType, all := runtime.EqualFold(name, "Content-Type"), runtime.EqualFold(name, "Set-Cookie")
 	return func(dst []byte, r *runtime.Request) []byte {
-		r = r.First().Last()
+		if isType && r.ContentType != "" {
+			t, _, _ := strings.Cut(r.ContentType, ";")
+			return appendText(dst, strings.TrimRight(t, " \t"))
+		}
 		first := true
 		for _, f := range r.HeadersOut.Fields() {
 			if runtime.EqualFold(f.Key, name) {
@@ -237,6 +239,9 @@ func headerOut(name string) value {
 				}
 				dst = appendEscaped(dst, f.Value)
 				first = false
+				if !all {
+					break
+				}
 			}
 		}
 		if first {

@@ -36,6 +36,8 @@ type RequestHead struct {
 	HasHost  bool
 	Hostname string // from an absolute target, else from Host: lower case, without port and last dot; "" if none
 	Port     int    // that host's port, 0 if not given
+	// TargetHost: Hostname is an absolute target's, and stands instead of Host (RFC 9112 3.2.2).
+	TargetHost bool
 
 	ContentLength  int64 // -1 without one
 	Chunked        bool

@@ -21,10 +21,8 @@ func variable(v *grammar.Variable) getter {
 	case "ENV":
 		return func(x *rewriting) string { return env(x.r, name) }
 	case "SSL":
-		if runtime.SSLVariable != nil {
-			if get, ok := runtime.SSLVariable(name); ok {
-				return func(x *rewriting) string { return get(x.r) }
-			}
+		if get, ok := runtime.LookupSSL(name); ok {
+			return func(x *rewriting) string { return get(x.r) }
 		}
 		return nothing
 	case "HTTP":
