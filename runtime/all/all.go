@@ -14,6 +14,7 @@ import (
 	"pinion/runtime/directives"
 	"pinion/runtime/env"
 	"pinion/runtime/errorlog"
+	"pinion/runtime/expires"
 	"pinion/runtime/headers"
 	"pinion/runtime/http2"
 	"pinion/runtime/metrics"
@@ -39,7 +40,7 @@ func list() []*runtime.Module {
 		[]*runtime.Module{static.Module},
 		[]*runtime.Module{errorlog.Module, accesslog.Module, accesslog.LogIO},
 		authz.Modules(),
-		[]*runtime.Module{env.Module, headers.Module},
+		[]*runtime.Module{env.Module, expires.Module, headers.Module},
 		[]*runtime.Module{proxy.Module, proxy.Pinion, proxyhttp.Module, proxyhttp.WSTunnel},
 		[]*runtime.Module{balancer.Module, balancer.ByRequests, balancer.ByTraffic, balancer.ByBusyness},
 		[]*runtime.Module{alias.Module, dir.Module, mime.Module, rewrite.Module, setenvif.Module, tls.Module, http2.Module, metrics.Module},
