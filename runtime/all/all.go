@@ -21,6 +21,7 @@ import (
 	"pinion/runtime/mime"
 	"pinion/runtime/proxy"
 	"pinion/runtime/proxyhttp"
+	"pinion/runtime/remoteip"
 	"pinion/runtime/rewrite"
 	"pinion/runtime/setenvif"
 	"pinion/runtime/static"
@@ -43,7 +44,7 @@ func list() []*runtime.Module {
 		[]*runtime.Module{env.Module, expires.Module, headers.Module},
 		[]*runtime.Module{proxy.Module, proxy.Pinion, proxyhttp.Module, proxyhttp.WSTunnel},
 		[]*runtime.Module{balancer.Module, balancer.ByRequests, balancer.ByTraffic, balancer.ByBusyness},
-		[]*runtime.Module{alias.Module, dir.Module, mime.Module, rewrite.Module, setenvif.Module, tls.Module, http2.Module, metrics.Module},
+		[]*runtime.Module{alias.Module, dir.Module, mime.Module, remoteip.Module, rewrite.Module, setenvif.Module, tls.Module, http2.Module, metrics.Module},
 	)
 	return append(all, directives.Rest(all))
 }
