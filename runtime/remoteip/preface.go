@@ -100,7 +100,7 @@ func refuse(id, format string, args ...any) error {
 func early(err error) error { return &headerError{"AH10184", "failed reading input", err} }
 
 // readHeader reads a header of version 1 or 2 and not a byte more. The address is invalid where the proxy doesn't know the
-// client's (UNKNOWN).
+// client's (UNKNOWN, LOCAL).
 func readHeader(src io.Reader) (client netip.AddrPort, text string, err error) {
 	var buf [16 + maxAddrs]byte
 	if _, err := io.ReadFull(src, buf[:minHeader]); err != nil {
@@ -159,7 +159,7 @@ func parseLine(line string) (client netip.AddrPort, text string, err error) {
 }
 
 // readBinary reads the rest of a header of version 2: a command, a family, a length and addresses. Only those of TCP
-// connections are known to httpd, and no LOCAL command.
+// connections are known to httpd.
 func readBinary(src io.Reader, buf *[16 + maxAddrs]byte) (client netip.AddrPort, text string, err error) {
 	if _, err := io.ReadFull(src, buf[minHeader:16]); err != nil {
 		return client, "", early(err)
@@ -172,7 +172,11 @@ func readBinary(src io.Reader, buf *[16 + maxAddrs]byte) (client netip.AddrPort,
 	if _, err := io.ReadFull(src, rest); err != nil {
 		return client, "", early(err)
 	}
-	if command := buf[12] & 0x0f; command != 1 {
+	switch command := buf[12] & 0x0f; command {
+	case 0: // LOCAL: the proxy speaks for itself
+		return client, "", nil
+	case 1:
+	default:
 		return client, "", refuse("AH03507", "unsupported command %.2x", buf[12])
 	}
 	var ip netip.Addr
