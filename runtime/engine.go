@@ -149,8 +149,16 @@ func (e *Engine) serve(nc net.Conn, gone *atomic.Bool) {
 	if secure != nil {
 		cfg = secure(c.Local)
 	}
-	protocols := g.Protocols
+	protocols, preface := g.Protocols, g.Preface
 	g.Release(c.ID)
+	if preface != nil {
+		nc.SetDeadline(time.Now().Add(timeout))
+		if err := preface(nc, c); err != nil {
+			nc.Close()
+			return
+		}
+		nc.SetDeadline(time.Time{})
+	}
 	if cfg != nil {
 		c.Secure = true
 		if nc = handshake(nc, cfg, c, timeout); nc == nil {

@@ -29,6 +29,10 @@ type Graph struct {
 
 	// Secure returns the TLS configuration of connections to a local address, nil for plain ones. Set by the tls module.
 	Secure func(local netip.AddrPort) *tls.Config
+	// Preface reads what a proxy in front says of a connection before its first byte (the PROXY protocol); nil where
+	// no address expects that. It must read no byte more. After an error, which it has logged, the connection is closed.
+	// Set by the remoteip module; it must not keep the graph.
+	Preface func(nc net.Conn, c *Conn) error
 	// Protocols serve connections that agreed on another protocol than HTTP/1 by ALPN, until their end.
 	Protocols map[string]func(e *Engine, nc net.Conn, c *Conn)
 

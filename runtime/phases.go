@@ -346,7 +346,7 @@ func (r *Request) redirected(uri string) *Request {
 	n.recursive = r.recursive + 1
 	n.Method, n.HeaderOnly, n.Protocol, n.ProtoNum = r.Method, r.HeaderOnly, r.Protocol, r.ProtoNum
 	n.TheRequest, n.Hostname, n.HostPort, n.Time = r.TheRequest, r.Hostname, r.HostPort, r.Time
-	n.Status, n.ClientIP, n.Body, n.Main = r.Status, r.ClientIP, r.Body, r.Main
+	n.Status, n.Client, n.ClientIP, n.Body, n.Main = r.Status, r.Client, r.ClientIP, r.Body, r.Main
 	n.NoCache, n.NoLocalCopy, n.Expecting100 = r.NoCache, r.NoLocalCopy, r.Expecting100
 	n.parseTarget(uri)
 	n.HeadersIn.CopyFrom(&r.HeadersIn)
@@ -407,7 +407,8 @@ func (r *Request) sub() *Request {
 	n.Main = r
 	n.recursive = r.recursive + 1
 	n.Method, n.Protocol, n.ProtoNum = "GET", "INCLUDED", r.ProtoNum
-	n.TheRequest, n.Hostname, n.HostPort, n.Time, n.ClientIP = r.TheRequest, r.Hostname, r.HostPort, r.Time, r.ClientIP
+	n.TheRequest, n.Hostname, n.HostPort, n.Time = r.TheRequest, r.Hostname, r.HostPort, r.Time
+	n.Client, n.ClientIP = r.Client, r.ClientIP
 	n.HeadersIn.CopyFrom(&r.HeadersIn)
 	n.Env.CopyFrom(&r.Env)
 	return n

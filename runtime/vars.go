@@ -37,7 +37,7 @@ func init() {
 			return SSLList, name == "PeerExtList" && SSLList != nil
 		},
 		Unary:      lookupUnary,
-		ClientAddr: func(r *Request) netip.Addr { ip, _ := netip.ParseAddr(r.ClientIP); return ip },
+		ClientAddr: func(r *Request) netip.Addr { return r.Client.Addr() },
 		Vary:       func(r *Request, names string) { r.HeadersOut.Merge("Vary", names) },
 	}
 }

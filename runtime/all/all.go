@@ -15,12 +15,14 @@ import (
 	"pinion/runtime/directives"
 	"pinion/runtime/env"
 	"pinion/runtime/errorlog"
+	"pinion/runtime/expires"
 	"pinion/runtime/headers"
 	"pinion/runtime/http2"
 	"pinion/runtime/metrics"
 	"pinion/runtime/mime"
 	"pinion/runtime/proxy"
 	"pinion/runtime/proxyhttp"
+	"pinion/runtime/remoteip"
 	"pinion/runtime/rewrite"
 	"pinion/runtime/setenvif"
 	"pinion/runtime/static"
@@ -40,10 +42,10 @@ func list() []*runtime.Module {
 		[]*runtime.Module{static.Module},
 		[]*runtime.Module{errorlog.Module, accesslog.Module, accesslog.LogIO},
 		authz.Modules(),
-		[]*runtime.Module{env.Module, headers.Module},
+		[]*runtime.Module{env.Module, expires.Module, headers.Module},
 		[]*runtime.Module{proxy.Module, proxy.Pinion, proxyhttp.Module, proxyhttp.WSTunnel},
 		[]*runtime.Module{balancer.Module, balancer.ByRequests, balancer.ByTraffic, balancer.ByBusyness},
-		[]*runtime.Module{alias.Module, dir.Module, autoindex.Module, mime.Module, rewrite.Module, setenvif.Module, tls.Module, http2.Module, metrics.Module},
+		[]*runtime.Module{alias.Module, dir.Module, autoindex.Module, mime.Module, remoteip.Module, rewrite.Module, setenvif.Module, tls.Module, http2.Module, metrics.Module},
 	)
 	return append(all, directives.Rest(all))
 }
