@@ -43,11 +43,7 @@ func list() []*runtime.Module {
 		[]*runtime.Module{env.Module, headers.Module},
 		[]*runtime.Module{proxy.Module, proxy.Pinion, proxyhttp.Module, proxyhttp.WSTunnel},
 		[]*runtime.Module{balancer.Module, balancer.ByRequests, balancer.ByTraffic, balancer.ByBusyness},
-<<<<<<< HEAD
-		[]*runtime.Module{alias.Module, dir.Module, mime.Module, rewrite.Module, setenvif.Module, tls.Module, http2.Module, metrics.Module},
-=======
-		[]*runtime.Module{alias.Module, autoindex.Module, dir.Module, mime.Module, rewrite.Module, setenvif.Module, tls.Module, http2.Module},
->>>>>>> refs/heads/files
+		[]*runtime.Module{alias.Module, autoindex.Module, dir.Module, mime.Module, rewrite.Module, setenvif.Module, tls.Module, http2.Module, metrics.Module},
 	)
 	return append(all, directives.Rest(all))
 }
