@@ -37,15 +37,33 @@ func Modules() []*runtime.Module { return modules }
 var modules = list()
 
 func list() []*runtime.Module {
-	all := slices.Concat(
-		core.Modules(),
-		[]*runtime.Module{static.Module},
-		[]*runtime.Module{errorlog.Module, accesslog.Module, accesslog.LogIO},
-		authz.Modules(),
-		[]*runtime.Module{env.Module, expires.Module, headers.Module},
-		[]*runtime.Module{proxy.Module, proxy.Pinion, proxyhttp.Module, proxyhttp.WSTunnel},
-		[]*runtime.Module{balancer.Module, balancer.ByRequests, balancer.ByTraffic, balancer.ByBusyness},
-		[]*runtime.Module{alias.Module, dir.Module, autoindex.Module, mime.Module, remoteip.Module, rewrite.Module, setenvif.Module, tls.Module, http2.Module, metrics.Module},
-	)
+	all := slices.Concat(core.Modules(), []*runtime.Module{
+		static.Module,
+		errorlog.Module,
+		accesslog.Module,
+		accesslog.LogIO,
+	}, authz.Modules(), []*runtime.Module{
+		env.Module,
+		expires.Module,
+		headers.Module,
+		proxy.Module,
+		proxy.Pinion,
+		proxyhttp.Module,
+		proxyhttp.WSTunnel,
+		balancer.Module,
+		balancer.ByRequests,
+		balancer.ByTraffic,
+		balancer.ByBusyness,
+		alias.Module,
+		dir.Module,
+		autoindex.Module,
+		mime.Module,
+		remoteip.Module,
+		rewrite.Module,
+		setenvif.Module,
+		tls.Module,
+		http2.Module,
+		metrics.Module,
+	})
 	return append(all, directives.Rest(all))
 }
