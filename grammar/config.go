@@ -24,7 +24,7 @@ func Parse(name string, src []byte) *File {
 	f.Lines = make([]Line, 0, min(strings.Count(r.src, "\n"), len(src)/16)+1)
 	hasNUL := strings.IndexByte(r.src, 0) >= 0
 	nuls := 0
-	c := cutter{blockSize: 512}
+	c := cutter{blockSize: min(512, 3*cap(f.Lines))} // a small file needs no large block: ten thousand of them are kept
 	for {
 		l, ok := r.next()
 		if !ok {

@@ -61,6 +61,15 @@ type request struct {
 type Stop struct {
 	// Grace is how long running requests may take; then they are cut.
 	Grace time.Duration
+	// GraceOf, if set, takes it from the configuration in force instead.
+	GraceOf func(*runtime.Graph) time.Duration
+}
+
+func (st *Stop) grace(g *runtime.Graph) time.Duration {
+	if st.GraceOf != nil {
+		return st.GraceOf(g)
+	}
+	return st.Grace
 }
 
 // New prepares a supervisor.
@@ -134,7 +143,7 @@ func (s *Supervisor) Run(ctx context.Context, stop <-chan Stop) error {
 
 // end lets running requests finish. Another stop while they do may shorten their time.
 func (s *Supervisor) end(ctx context.Context, st Stop, stop <-chan Stop) {
-	end, cancel := context.WithTimeout(context.Background(), st.Grace)
+	end, cancel := context.WithTimeout(context.Background(), st.grace(s.engine.Graph()))
 	defer cancel()
 	done := make(chan struct{})
 	var again sync.WaitGroup
@@ -142,7 +151,7 @@ func (s *Supervisor) end(ctx context.Context, st Stop, stop <-chan Stop) {
 		for {
 			select {
 			case next := <-stop:
-				defer time.AfterFunc(next.Grace, cancel).Stop()
+				defer time.AfterFunc(next.grace(s.engine.Graph()), cancel).Stop()
 			case <-done:
 				return
 			}

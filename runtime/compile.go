@@ -62,6 +62,11 @@ func Compile(tree *parser.Tree, modules []*Module, o Options) (*Graph, []*parser
 	g := &Graph{State: o.State, modules: modules, Process: map[string][]string{}, Hash: o.Hash}
 	c := &Compiler{Graph: g, Tree: tree, Offline: o.Offline, Test: o.Test, adopted: map[string]bool{}, told: map[finding]*parser.Diagnostic{}}
 	g.bindHooks()
+	for _, m := range modules {
+		if m.File == "http_core.c" {
+			g.httpCore = m
+		}
+	}
 	g.Main = c.newServer(tree.Root.Place)
 	g.Main.Main = true
 	g.Servers = []*Server{g.Main}
@@ -336,4 +341,5 @@ func sealServer(s *Server) {
 	})
 	s.Directories = sorted
 	s.locations = indexLocations(s.Locations)
+	s.directories = indexDirectories(s.Directories)
 }

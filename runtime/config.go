@@ -34,6 +34,7 @@ type Server struct {
 	Locations   []*Section
 	ProxySects  []*Section
 	locations   locationIndex
+	directories directoryIndex
 
 	conf     []any // per-server configuration by module
 	memoSize memoCount
@@ -118,7 +119,7 @@ type CoreDir struct {
 	SetHandler          Opt[func(*Request) string]
 	ForceType           Opt[string]
 	AcceptPathInfo      Opt[string] // "on", "off", "default"
-	FileETag            Opt[string]
+	FileETag            ETagSet
 	Options             OptionSet
 	MaxRanges           Opt[int] // -1 is no limit, 0 is no ranges at all; so too below
 	MaxRangeOverlaps    Opt[int]
@@ -179,7 +180,7 @@ func (c *CoreDir) over(b *CoreDir) CoreDir {
 		SetHandler:          c.SetHandler.Over(b.SetHandler),
 		ForceType:           c.ForceType.Over(b.ForceType),
 		AcceptPathInfo:      c.AcceptPathInfo.Over(b.AcceptPathInfo),
-		FileETag:            c.FileETag.Over(b.FileETag),
+		FileETag:            c.FileETag.over(b.FileETag),
 		Options:             c.Options.over(b.Options),
 		MaxRanges:           c.MaxRanges.Over(b.MaxRanges),
 		MaxRangeOverlaps:    c.MaxRangeOverlaps.Over(b.MaxRangeOverlaps),

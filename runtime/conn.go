@@ -5,6 +5,8 @@ import (
 	"io"
 	"net"
 	"os"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -71,6 +73,8 @@ func (e *Engine) serveHTTP1(nc net.Conn, meta *Conn) {
 		if after != nil {
 			// The request and its graph are gone by now: a tunnel outlives reloads without keeping one in memory.
 			c.tunnel.Store(true)
+			e.tunnels.Add(1)
+			defer e.tunnels.Add(-1)
 			if e.stopping.Load() {
 				c.conn.Abort() // after still has the other side to close
 			}
@@ -83,9 +87,9 @@ func (e *Engine) serveHTTP1(nc net.Conn, meta *Conn) {
 	}
 }
 
-// end makes the connection end: an idle one or a tunnel at once, another after its response (see Conn.Ending).
-func (c *httpConn) end() {
-	if c.idle.Load() || c.tunnel.Load() {
+// end makes the connection end: an idle one, and unless drain a tunnel, at once, another after its response (see Conn.Ending).
+func (c *httpConn) end(drain bool) {
+	if c.idle.Load() || c.tunnel.Load() && !drain {
 		c.conn.Abort()
 	}
 }
@@ -154,9 +158,9 @@ func (c *httpConn) serveRequest(g *Graph, base *Server) (more bool) {
 	c.req = r
 	c.fill(r)
 	if refused != nil {
-		if refused.Code != "" || refused.Reason != "" {
-			r.Logf(nil, LogInfo, refused.Code, "%s", refused.Reason)
-		}
+		r.Logf(nil, LogInfo, refused.Code, "%s", refused.Reason)
+	}
+	if refused != nil && refused.Status != 417 {
 		r.RejectHead(refused.Status, refused.Note)
 		c.conn.Flush()
 		c.linger()
@@ -170,7 +174,12 @@ func (c *httpConn) serveRequest(g *Graph, base *Server) (more bool) {
 			c.body.SetDeadline(c.bodyDue)
 		}
 	}
-	r.Process()
+	if refused != nil {
+		// An expectation that can't be met: the head is whole all the same, and the connection can go on.
+		r.reject(417)
+	} else {
+		r.Process()
+	}
 	switch {
 	case c.cut:
 		return false
@@ -219,8 +228,21 @@ func (c *httpConn) fill(r *Request) {
 	}
 	r.HeadersIn, h.Fields = h.Fields, r.HeadersIn
 	r.Hostname, r.HostPort, r.Scheme = h.Hostname, h.Port, h.Scheme
+	if h.Form == http1.AbsoluteForm {
+		// The target's authority stands instead of Host (RFC 9112 3.2.2).
+		host := h.Hostname
+		if strings.Contains(host, ":") {
+			host = "[" + host + "]"
+		}
+		if h.Port != 0 {
+			host += ":" + strconv.Itoa(h.Port)
+		}
+		r.HeadersIn.Set("Host", host)
+	}
 	if h.Form != http1.AuthorityForm {
 		r.parseTarget(h.Path)
+	} else {
+		r.URI = "/"
 	}
 	r.UnparsedURI = h.Target
 	r.Expecting100, c.wantContinue = h.Expect100, h.Expect100
@@ -253,7 +275,7 @@ func (c *httpConn) Read(p []byte) (int, error) {
 	if limit := c.bodyLimit(); limit > 0 && c.body.BytesRead() > limit {
 		return 0, &BodyError{413, errTooLarge}
 	}
-	return n, bodyError(err)
+	return n, c.bodyError(err)
 }
 
 // RelayBody sends the request's body on to a backend, by the kernel's means where that pays, framed as chunks if chunked.
@@ -262,7 +284,7 @@ func (c *httpConn) RelayBody(dst *http1.Conn, chunked bool) (int64, error) {
 		return 0, err
 	}
 	n, err := c.body.Relay(dst, chunked)
-	return n, bodyError(err)
+	return n, c.bodyError(err)
 }
 
 var errTooLarge = errors.New("the request's body is larger than LimitRequestBody allows")
@@ -291,13 +313,15 @@ func (c *httpConn) beforeBody() error {
 	return c.WriteInterim(100, nil)
 }
 
-func bodyError(err error) error {
+func (c *httpConn) bodyError(err error) error {
 	var pe *http1.ProtocolError
 	var we *http1.WriteError
 	switch {
 	case err == nil || err == io.EOF || errors.As(err, &we):
 		return err
 	case errors.As(err, &pe):
+		// httpd's input filter makes the error page, past the filter that would count its length.
+		c.req.Last().UnknownLength = true
 		return &BodyError{pe.Status, err}
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return &BodyError{408, err}

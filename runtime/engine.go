@@ -20,6 +20,7 @@ type Engine struct {
 	connID   atomic.Uint64
 	conns    [sharedCounters]connSet
 	open     sync.WaitGroup
+	tunnels  atomic.Int64
 }
 
 // connSet is the open connections whose number falls to one shard: so accepting takes no lock that all share.
@@ -31,9 +32,9 @@ type connSet struct {
 // tracked is an open connection as the engine knows it.
 type tracked struct {
 	meta *Conn
-	idle *atomic.Bool // it waits for a request; nil where that can't be told
-	end  func()       // asks it to end: at once where it is idle, else after what it is doing
-	cut  func()       // ends it
+	idle *atomic.Bool     // it waits for a request; nil where that can't be told
+	end  func(drain bool) // asks it to end: at once where it is idle, else after what it is doing; tunnels only if not drain
+	cut  func()           // ends it
 }
 
 // NewEngine returns an engine that serves g.
@@ -70,6 +71,12 @@ func (e *Engine) Connections() (open, idle int) {
 	return open, idle
 }
 
+// Accepted counts the client connections since the start.
+func (e *Engine) Accepted() uint64 { return e.connID.Load() }
+
+// Tunnels counts the client connections that switched to another protocol, such as WebSocket. Connections counts them as open, too.
+func (e *Engine) Tunnels() int { return int(e.tunnels.Load()) }
+
 func (e *Engine) eachConn(f func(*tracked)) {
 	for i := range e.conns {
 		s := &e.conns[i]
@@ -81,11 +88,14 @@ func (e *Engine) eachConn(f func(*tracked)) {
 	}
 }
 
+// cutTime is how long connections that were cut may take to end.
+const cutTime = time.Second
+
 // Stop ends the service: idle connections are closed at once, others after their response. When ctx is done before
 // all have ended, they are cut. The graph is released in the end. Listeners must have been closed before.
 func (e *Engine) Stop(ctx context.Context) {
 	e.stopping.Store(true)
-	e.eachConn(func(c *tracked) { c.end() })
+	e.eachConn(func(c *tracked) { c.end(false) })
 	done := make(chan struct{})
 	go func() {
 		e.open.Wait()
@@ -95,7 +105,11 @@ func (e *Engine) Stop(ctx context.Context) {
 	case <-done:
 	case <-ctx.Done():
 		e.eachConn(func(c *tracked) { c.cut() })
-		<-done
+		// A request that waits for its backend learns of the cut when it writes: the end must not wait for that.
+		select {
+		case <-done:
+		case <-time.After(cutTime):
+		}
 	}
 	if g := e.graph.Load(); g != nil {
 		g.Retire()
@@ -106,10 +120,11 @@ func (e *Engine) Stop(ctx context.Context) {
 func (e *Engine) Stopping() bool { return e.stopping.Load() }
 
 // Drain makes the connections that were accepted with this mark end: idle ones at once, others after their response.
+// A tunnel goes on until one of its ends closes it.
 func (e *Engine) Drain(gone *atomic.Bool) {
 	e.eachConn(func(c *tracked) {
 		if c.meta.Gone == gone {
-			c.end()
+			c.end(true)
 		}
 	})
 }
@@ -198,7 +213,7 @@ func addrPort(a net.Addr) netip.AddrPort {
 // Track makes the engine end a connection of another protocol than HTTP/1 when it stops: end asks for it, cut does
 // it. The result is called when the connection has ended.
 func (e *Engine) Track(meta *Conn, end, cut func()) (forget func()) {
-	return e.track(&tracked{meta: meta, end: end, cut: cut})
+	return e.track(&tracked{meta: meta, end: func(bool) { end() }, cut: cut})
 }
 
 func (e *Engine) track(c *tracked) (forget func()) {

@@ -82,6 +82,9 @@ func (r *Request) cannedText(location string) string {
 		status = 401
 	}
 	p, ok := cannedPages[status]
+	if status == 417 && !r.HeadersIn.Has("Expect") {
+		p.text = "<p>No expectation was seen, the Expect request-header \nfield was not presented by the client.\n"
+	}
 	if !ok {
 		if r.Notes.Get("verbose-error-to") == "*" && r.Notes.Has("error-notes") {
 			return r.Notes.Get("error-notes") + "<p />\n"

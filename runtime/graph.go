@@ -31,12 +31,13 @@ type Graph struct {
 	// Protocols serve connections that agreed on another protocol than HTTP/1 by ALPN, until their end.
 	Protocols map[string]func(e *Engine, nc net.Conn, c *Conn)
 
-	modules []*Module
-	hooks   [nPhases][]boundHook
-	addrs   map[netip.AddrPort]*nameChain // by address; port 0 stands for every port
-	any     map[uint16]*nameChain         // of "*:port", by port
-	uses    uses
-	entries []*stateEntry // what this graph holds in State
+	modules  []*Module
+	httpCore *Module // http_core, in whose name the head of an answer is refused; nil without it
+	hooks    [nPhases][]boundHook
+	addrs    map[netip.AddrPort]*nameChain // by address; port 0 stands for every port
+	any      map[uint16]*nameChain         // of "*:port", by port
+	uses     uses
+	entries  []*stateEntry // what this graph holds in State
 }
 
 type boundHook struct {
@@ -62,6 +63,22 @@ func HasModule(modules []*Module, name string) bool {
 	for _, m := range modules {
 		if m.Name == name || m.File == name {
 			return true
+		}
+	}
+	return false
+}
+
+// staticModules are those that httpd is built with everywhere, and pinion's own.
+var staticModules = map[string]bool{
+	"core.c": true, "http_core.c": true, "mod_so.c": true, "mod_log_config.c": true, "mod_logio.c": true, "mod_version.c": true,
+	"mod_unixd.c": true, "mod_watchdog.c": true, "event.c": true, "mod_pinion.c": true,
+}
+
+// StaticModule tells whether the module, by either name, is there without a LoadModule.
+func StaticModule(modules []*Module, name string) bool {
+	for _, m := range modules {
+		if m.Name == name || m.File == name {
+			return staticModules[m.File]
 		}
 	}
 	return false

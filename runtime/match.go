@@ -14,6 +14,9 @@ func fnmatch(pattern, s string, pathname bool) bool {
 	return glob.Match(pattern, s, 0)
 }
 
+// StrcmpMatch matches a pattern in which only * and ? are special, in this very case (ap_strcmp_match).
+func StrcmpMatch(pattern, s string) bool { return wildMatch(pattern, s) }
+
 // wildMatch matches * and ? only (ap_strcasecmp_match on names already in lower case).
 func wildMatch(pattern, s string) bool {
 	starP, starS := -1, 0

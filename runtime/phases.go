@@ -42,28 +42,34 @@ func (r *Request) Process() {
 	r.logTransaction()
 }
 
-func (r *Request) logTransaction() { r.runAll(LogTransaction) }
+func (r *Request) logTransaction() {
+	r.logged = true
+	r.runAll(LogTransaction)
+}
 
 func (r *Request) recoverPanic() {
 	v := recover()
 	if v == nil {
 		return
 	}
-	last := r.Last()
 	r.Server.Logf(nil, LogCrit, "", "panic while serving %q: %v\n%s", r.TheRequest, v, debug.Stack())
 	r.Conn.KeepAlive = KeepAliveClose
-	if last.headSent || r.headSent {
-		r.Wire.Abort()
-		return
-	}
 	defer func() {
 		if recover() != nil {
 			r.Wire.Abort()
 		}
 	}()
-	r.Dir = r.Server.Dir
-	r.sendError(500, 0)
-	r.finish()
+	if r.Last().headSent || r.headSent {
+		r.aborted = true
+		r.Wire.Abort()
+	} else {
+		r.Dir = r.Server.Dir
+		r.sendError(500, 0)
+		r.finish()
+	}
+	if !r.logged {
+		r.logTransaction()
+	}
 }
 
 // RejectHead answers a request whose head could not be read: status and, for its page, notes.
@@ -74,7 +80,13 @@ func (r *Request) RejectHead(status int, notes string) {
 		r.Notes.Set("error-notes", notes)
 	}
 	r.Conn.KeepAlive = KeepAliveClose
-	r.die(Result(status), 0)
+	r.reject(Result(status))
+}
+
+// reject answers with an error instead of going through the phases.
+func (r *Request) reject(res Result) {
+	defer r.recoverPanic()
+	r.die(res, 0)
 	r.finish()
 	r.logTransaction()
 }
@@ -209,7 +221,16 @@ func (r *Request) invokeHandler() Result {
 			}
 		}
 	}
+	// While it is served, a file's handler is called by its media type.
+	chosen := r.Handler
+	if chosen == "" {
+		r.Handler, _, _ = strings.Cut(r.ContentType, ";")
+		if r.Handler = strings.TrimRight(r.Handler, " \t"); r.Handler == "" {
+			r.Handler = "default-handler"
+		}
+	}
 	res := r.runFirst(Handler)
+	r.Handler = chosen
 	if res == Declined {
 		if r.Handler != "" {
 			r.Logf(nil, LogWarn, "AH00519", "handler \"%s\" not found for: %s", r.Handler, r.Filename)
@@ -247,7 +268,10 @@ func (r *Request) die(res Result, second int) {
 			first = first.Prev
 		}
 		if first != r && second == 0 {
-			second = status
+			// httpd's page names the status that the document was to be for.
+			if second = r.Status; second == 200 {
+				second = status
+			}
 		}
 	}
 	if second == 0 {
@@ -350,8 +374,7 @@ func (r *Request) SubRequest(uri string) *Request {
 		return n
 	}
 	if !strings.HasPrefix(uri, "/") {
-		dir := r.URI
-		uri = dir[:strings.LastIndexByte(dir, '/')+1] + uri
+		uri = EscapeURI(r.URI[:strings.LastIndexByte(r.URI, '/')+1]) + uri
 	}
 	n.parseTarget(uri)
 	n.UnparsedURI = uri
@@ -360,7 +383,7 @@ func (r *Request) SubRequest(uri string) *Request {
 }
 
 // SubRequestFile looks up what a request for the file would be (ap_sub_req_lookup_file). A name without a folder lies
-// in r's; one that lies elsewhere has no URI.
+// in r's; one that lies elsewhere has no URI. The name of a folder may end with a slash.
 func (r *Request) SubRequestFile(name string) *Request {
 	n := r.sub()
 	dir := r.Filename[:strings.LastIndexByte(r.Filename, '/')+1]
@@ -368,7 +391,7 @@ func (r *Request) SubRequestFile(name string) *Request {
 	switch {
 	case strings.HasPrefix(name, "/"):
 		n.Filename = name
-	case strings.Contains(name, "/"):
+	case strings.Contains(strings.TrimSuffix(name, "/"), "/"):
 		n.Filename = dir + name
 	default:
 		n.Filename = dir + name

@@ -70,13 +70,13 @@ type Request struct {
 	User, AuthType                         string
 	Proxy                                  ProxyKind
 	NoCache, NoLocalCopy                   bool
-	LateError                              bool     // the error is one of httpd's output filters: its page goes out without a length
 	AllowedMethods                         []string // for Allow, beyond what the handler names
 	Body                                   Body     // never nil
 	Time                                   time.Time
 	ClientIP                               string // useragent_ip: the peer's address, or what remoteip found
 	Expecting100                           bool
 	Chunked                                bool
+	UnknownLength                          bool  // the answer goes out without a Content-Length
 	BytesSent                              int64 // of the body
 	Main, Prev, Next                       *Request
 	// ContextPrefix and ContextRoot are what an Alias or its like has mapped: the URL's prefix and the folder it
@@ -86,7 +86,9 @@ type Request struct {
 	conf      []any // request_config by module
 	headSent  bool
 	errorHead bool
+	outputRun bool // the OutputHead hooks had their say
 	badHead   bool
+	logged    bool
 	aborted   bool
 	firstByte time.Time
 	eaten     bool // the body of this answer is discarded: HEAD, 204, 304
@@ -184,10 +186,9 @@ var requests = sync.Pool{New: func() any { return new(Request) }}
 // NewRequest takes a request from the pool. Free gives it back.
 func NewRequest(g *Graph, s *Server, c *Conn, w Wire) *Request {
 	r := requests.Get().(*Request)
-	if cap(r.conf) < len(g.modules) {
-		r.conf = make([]any, len(g.modules))
+	if n := int(moduleCount.Load()); len(r.conf) < n { // every module has a place, also one that g doesn't list
+		r.conf = make([]any, n)
 	}
-	r.conf = r.conf[:len(g.modules)]
 	r.Graph, r.Server, r.Conn, r.Wire = g, s, c, w
 	r.Dir = s.Dir
 	r.Status = 200

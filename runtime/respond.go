@@ -26,7 +26,7 @@ func (r *Request) Begin(length int64) error {
 	if r.errorHead {
 		r.runAll(ErrorHead)
 	} else {
-		r.runAll(OutputHead)
+		r.outputHead()
 	}
 	r.headSent = true
 	if r.Graph.TrackFirstByte {
@@ -47,26 +47,37 @@ func (r *Request) headFailed(err error) error {
 	return r.refuseHead(bad)
 }
 
+// outputHead runs the OutputHead hooks, once.
+func (r *Request) outputHead() {
+	if !r.outputRun {
+		r.outputRun = true
+		r.runAll(OutputHead)
+	}
+}
+
 // refuseHead answers 500 instead of a head that would not be one (httpd's check_headers). The error it returns keeps
 // the handler from sending the body it meant.
 func (r *Request) refuseHead(bad *http1.FieldError) error {
-	r.Logf(nil, LogErr, "AH02430", "Response header '%s' value of '%s' contains invalid characters, aborting request", bad.Key, bad.Value)
+	r.Logf(r.Graph.httpCore, LogErr, "AH02430", "Response header '%s' value of '%s' contains invalid characters, aborting request", bad.Key, bad.Value)
 	again := r.badHead
 	r.badHead, r.headSent, r.Chunked = true, false, false
 	r.HeadersOut.Reset()
 	r.ErrHeadersOut.Reset()
 	r.ContentType, r.ContentEncoding, r.ContentLanguages = "", "", nil
 	if again {
-		// The error page's own fields are bad, by a Header directive: send it without them.
+		// The error page's own fields are bad, by a Header directive: send it without them, as httpd does, whose
+		// connection goes on then.
 		r.Dir = r.Server.Dir
-		r.Status = 500
+		r.Conn.KeepAlive, r.UnknownLength = KeepAliveUnknown, false
+		r.Status = 200
 		r.headSent = true
 		r.composeHead(0)
+		r.Status = 500
 		r.eaten = true
 		_ = r.Wire.WriteHead(r)
 		return bad
 	}
-	r.LateError = true
+	r.UnknownLength = true // the error is one of httpd's output filters
 	r.Conn.KeepAlive = KeepAliveClose
 	r.sendError(500, 0)
 	r.eaten = true
@@ -118,6 +129,9 @@ func (r *Request) composeHead(length int64) {
 	if r.ProtoNum == HTTP10 && r.Env.Has("force-response-1.0") {
 		r.Conn.KeepAlive = KeepAliveClose
 	}
+	if r.UnknownLength {
+		length = -1
+	}
 	noBody := HeaderOnlyStatus(r.Status)
 	r.eaten = r.HeaderOnly || noBody
 	if length >= 0 && !noBody && !(r.HeaderOnly && length == 0) && !out.Has("Content-Length") {
@@ -133,7 +147,7 @@ func (r *Request) composeHead(length int64) {
 		out.Merge("Transfer-Encoding", "chunked")
 		out.Del("Content-Length")
 	}
-	if ct := r.withCharset(r.ContentType); ct != "" {
+	if ct := r.MakeContentType(r.ContentType); ct != "" {
 		out.Set("Content-Type", ct)
 	}
 	if r.ContentEncoding != "" {
@@ -213,8 +227,8 @@ func (r *Request) keepAliveToken(asked string, sent *bool) bool {
 	return *sent
 }
 
-// withCharset is httpd's ap_make_content_type: AddDefaultCharset for text/plain and text/html without one.
-func (r *Request) withCharset(ct string) string {
+// MakeContentType is httpd's ap_make_content_type: AddDefaultCharset for text/plain and text/html without one.
+func (r *Request) MakeContentType(ct string) string {
 	cs := r.Dir.Core.AddDefaultCharset.Or("off")
 	if ct == "" || cs == "off" || strings.Contains(strings.ToLower(ct), "charset=") {
 		return ct
@@ -303,14 +317,7 @@ func (r *Request) sendError(status, second int) {
 		r.Begin(0)
 		return
 	}
-	page := r.errorPage(location, second)
-	if !r.LateError {
-		r.SendText("", page)
-		return
-	}
-	if r.Begin(-1) == nil {
-		r.Write([]byte(page))
-	}
+	r.SendText("", r.errorPage(location, second))
 }
 
 func (r *Request) sendErrorText(text string) {
@@ -344,17 +351,9 @@ func (r *Request) startError(status int) (location string) {
 		r.ContentType = "text/html"
 	}
 	if status == 405 || status == 501 {
-		r.HeadersOut.Set("Allow", r.allow())
+		r.HeadersOut.Set("Allow", r.Allow())
 	}
 	return location
-}
-
-func (r *Request) allow() string {
-	methods := r.AllowedMethods
-	if !EqualFold(r.Server.Settings.TraceEnable.Or("on"), "off") {
-		methods = append(methods[:len(methods):len(methods)], "TRACE")
-	}
-	return strings.Join(methods, ",")
 }
 
 // HasToken tells whether a comma-separated header value holds the token, ASCII case ignored (ap_find_token).

@@ -39,7 +39,6 @@ type Section struct {
 	Else    uint8 // of IfSection: ifFirst, ifNext, ifLast
 	Config  *DirConfig
 	Place   parser.Place
-	order   int
 	dirSegs int // number of path segments of a literal Directory
 }
 
@@ -139,10 +138,8 @@ func (r *Request) locationWalk(base *DirConfig) *DirConfig {
 	if len(x.all) == 0 {
 		return base
 	}
-	uri := r.URI
-	if r.Server.Settings.MergeSlashes.Or(true) {
-		uri = mergeSlashes(uri)
-	}
+	// Paths are compared with slashes merged, whatever MergeSlashes says; regular expressions see the URI as it is.
+	uri := mergeSlashes(r.URI)
 	var buf [16]int
 	hits := buf[:0]
 	if len(x.literal) > 0 {
@@ -162,7 +159,11 @@ func (r *Request) locationWalk(base *DirConfig) *DirConfig {
 		}
 	}
 	for _, i := range x.other {
-		if r.matches(x.all[i], uri) {
+		subject := uri
+		if x.all[i].Regex != nil {
+			subject = r.URI
+		}
+		if r.matches(x.all[i], subject) {
 			hits = append(hits, i)
 		}
 	}
@@ -227,20 +228,6 @@ func (r *Request) walkLocationAndIf() {
 	r.Dir = r.locationWalk(r.Dir)
 	if len(r.Dir.Core.Ifs) > 0 {
 		r.Dir = r.ifWalk(r.Dir, r.Dir.Core.Ifs)
-	}
-}
-
-// fileWalk lays the <Files> sections that match the file's name over the configuration.
-func (r *Request) fileWalk() {
-	files := r.Dir.Core.Files
-	if len(files) == 0 || r.Filename == "" {
-		return
-	}
-	name := r.Filename[strings.LastIndexByte(r.Filename, '/')+1:]
-	for _, s := range files {
-		if r.matches(s, name) {
-			r.Dir = r.Dir.With(s)
-		}
 	}
 }
 

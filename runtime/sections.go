@@ -113,8 +113,12 @@ func matchNames(re *pcre.Regexp) []string {
 
 func openDirectory(c *Cmd) error {
 	s, err := c.NewSection(DirectorySection, func(p string) string {
-		if p != "/" {
-			p = strings.TrimRight(mergeSlashes(p), "/") + "/"
+		if !strings.HasPrefix(p, "/") {
+			return strings.TrimRight(mergeSlashes(p), "/") + "/"
+		}
+		p = CleanFilename(p)
+		if p[len(p)-1] != '/' {
+			p += "/"
 		}
 		return p
 	})

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"pinion/runtime/expr"
 	"strings"
 
 	"pinion/runtime/http1"
@@ -39,6 +40,9 @@ func (r *Request) parseTarget(rest string) {
 	}
 	r.Path, r.URI = rest, rest
 }
+
+// EscapeURI escapes what may not stand in a URL's path (ap_escape_uri).
+func EscapeURI(path string) string { return expr.EscapePath(path) }
 
 func allDigits(s string) bool {
 	for i := 0; i < len(s); i++ {

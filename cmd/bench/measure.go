@@ -77,7 +77,7 @@ var (
 	totalLine   = regexp.MustCompile(`(\d+) requests in`)
 	p50Line     = regexp.MustCompile(`50%\s+(\S+)`)
 	p99Line     = regexp.MustCompile(`99%\s+(\S+)`)
-	failureLine = regexp.MustCompile(`(Non-2xx.*|Socket errors.*)`)
+	failureLine = regexp.MustCompile(`(Non-2xx.*)`)
 )
 
 // measure runs the load against a fresh process of the peer, after a second to warm up.

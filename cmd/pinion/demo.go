@@ -58,6 +58,7 @@ func (c *demoCmd) Run() error {
 		},
 	}})
 	s.Report = func(l *reload.Loaded, st *reload.Status) {
+		reportMetrics(st)
 		if st.Reason == "start" || !st.Success {
 			printDiagnostics(os.Stderr, "text", l, false)
 		}

@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/user"
 	"path/filepath"
 	goruntime "runtime"
 	"runtime/debug"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -199,11 +201,37 @@ func printDiagnostics(f *os.File, format string, l *reload.Loaded, notes bool) {
 		_ = parser.WriteJSON(os.Stdout, show)
 		return
 	}
+	more := map[string]int{}
+	if !notes {
+		show, more = fold(show)
+	}
 	var source func(string) []byte
 	if l.Tree != nil {
 		source = l.Tree.Source
 	}
 	_ = parser.WriteText(f, show, parser.TextOptions{Color: isTerminal(f), Source: source})
+	for _, code := range slices.Sorted(maps.Keys(more)) {
+		fmt.Fprintf(f, "… and %s more like these [%s]; -t -v shows all\n", count(more[code], "warning"), code)
+	}
+}
+
+// maxAlike is how many warnings of one kind are shown: ten thousand virtual hosts made by one template make each of
+// its warnings ten thousand times.
+const maxAlike = 10
+
+// fold leaves out what is beyond the first warnings of each code, and counts it.
+func fold(all parser.Diagnostics) (show parser.Diagnostics, more map[string]int) {
+	seen, more := map[string]int{}, map[string]int{}
+	for _, d := range all {
+		if d.Severity == parser.Warning {
+			if seen[d.Code]++; seen[d.Code] > maxAlike {
+				more[d.Code]++
+				continue
+			}
+		}
+		show = append(show, d)
+	}
+	return show, more
 }
 
 func isTerminal(f *os.File) bool {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"os/signal"
@@ -49,6 +50,7 @@ type runCmd struct {
 	Strict   bool          ``
 	Debounce time.Duration `default:"100ms"`
 	NoWatch  bool          ``
+	Metrics  string        ``
 }
 
 // Run does what the flags say.
@@ -169,6 +171,11 @@ func (c *runCmd) serve(path string) error {
 	if c.NoWatch {
 		s.Debounce = -1
 	}
+	exporter, err := listenMetrics(c.Metrics)
+	if err != nil {
+		return err
+	}
+	defer exporter.close()
 	var pid pidFile
 	s.Admit = func(l *reload.Loaded) error {
 		file := pidPath(l.Tree, path)
@@ -178,6 +185,7 @@ func (c *runCmd) serve(path string) error {
 		return nil
 	}
 	s.Report = func(l *reload.Loaded, st *reload.Status) {
+		reportMetrics(st)
 		if st.Reason == "start" {
 			printDiagnostics(os.Stderr, "text", l, false)
 		}
@@ -187,6 +195,7 @@ func (c *runCmd) serve(path string) error {
 	}
 	s.Ready = func(addresses []net.Addr) {
 		fmt.Fprintf(os.Stderr, "pinion: serving %s on %s (pid %d)\n", path, joinAddresses(addresses), os.Getpid())
+		exporter.serve(s.Engine())
 		notifyReady(c.StartLog != "")
 	}
 	defer pid.remove()
@@ -227,7 +236,7 @@ func runWithSignals(s *reload.Supervisor) error {
 			case sig == syscall.SIGWINCH && stops > 0:
 				continue
 			case sig == syscall.SIGWINCH:
-				end.Grace = gracefulTime(s)
+				end.GraceOf = gracefulStop
 			case stops > 0 && !graceful:
 				end.Grace = 0 // who says it twice does not want to wait
 			}
@@ -242,23 +251,17 @@ func runWithSignals(s *reload.Supervisor) error {
 	return s.Run(ctx, stop)
 }
 
-// How long running requests may take after a stop: httpd's children get some ten seconds at a TERM, and as long as
-// they like at a graceful stop without GracefulShutdownTimeout.
-const (
-	promptStop   = 3 * time.Second
-	gracefulStop = 24 * time.Hour
-)
+// promptStop is how long running requests may take after a TERM: httpd's children get some ten seconds.
+const promptStop = 3 * time.Second
 
-// gracefulTime is GracefulShutdownTimeout.
-func gracefulTime(s *reload.Supervisor) time.Duration {
-	if e := s.Engine(); e != nil {
-		if v := e.Graph().Process["gracefulshutdowntimeout"]; len(v) > 0 {
-			if n, err := strconv.Atoi(v[0]); err == nil && n > 0 {
-				return time.Duration(n) * time.Second
-			}
+// gracefulStop is GracefulShutdownTimeout; 0, as without it, is as long as they like.
+func gracefulStop(g *runtime.Graph) time.Duration {
+	if v := g.Process["gracefulshutdowntimeout"]; len(v) > 0 {
+		if n, err := strconv.Atoi(v[0]); err == nil && n > 0 {
+			return time.Duration(n) * time.Second
 		}
 	}
-	return gracefulStop
+	return math.MaxInt64
 }
 
 func anyTerminal() bool {

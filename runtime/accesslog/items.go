@@ -183,10 +183,7 @@ var plainValues = map[string]value{
 }
 
 func keepalives(r *runtime.Request) int64 {
-	if n := r.Conn.Keepalives; n > 0 && r.Conn.KeepAlive == runtime.KeepAliveOn {
-		return int64(n - 1)
-	}
-	return int64(r.Conn.Keepalives)
+	return int64(max(r.Conn.Keepalives-1, 0))
 }
 
 func query(dst []byte, r *runtime.Request) []byte {
@@ -268,7 +265,12 @@ func cookie(r *runtime.Request, name string) string {
 func port(kind string) (value, error) {
 	switch kind {
 	case "", "canonical":
-		return number(func(r *runtime.Request) int64 { return int64(r.ServerPort()) }), nil
+		return number(func(r *runtime.Request) int64 {
+			if r.Server.Port != 0 {
+				return int64(r.Server.Port)
+			}
+			return int64(r.DefaultPort())
+		}), nil
 	case "local":
 		return number(func(r *runtime.Request) int64 { return int64(r.Conn.Local.Port()) }), nil
 	case "remote":

@@ -6,18 +6,24 @@ import (
 
 	"pinion/runtime"
 	"pinion/runtime/accesslog"
+	"pinion/runtime/alias"
 	"pinion/runtime/authz"
+	"pinion/runtime/autoindex"
 	"pinion/runtime/balancer"
 	"pinion/runtime/core"
+	"pinion/runtime/dir"
 	"pinion/runtime/directives"
 	"pinion/runtime/env"
 	"pinion/runtime/errorlog"
 	"pinion/runtime/headers"
 	"pinion/runtime/http2"
+	"pinion/runtime/metrics"
+	"pinion/runtime/mime"
 	"pinion/runtime/proxy"
 	"pinion/runtime/proxyhttp"
 	"pinion/runtime/rewrite"
 	"pinion/runtime/setenvif"
+	"pinion/runtime/static"
 	"pinion/runtime/tls"
 )
 
@@ -31,12 +37,13 @@ var modules = list()
 func list() []*runtime.Module {
 	all := slices.Concat(
 		core.Modules(),
+		[]*runtime.Module{static.Module},
 		[]*runtime.Module{errorlog.Module, accesslog.Module, accesslog.LogIO},
 		authz.Modules(),
 		[]*runtime.Module{env.Module, headers.Module},
 		[]*runtime.Module{proxy.Module, proxy.Pinion, proxyhttp.Module, proxyhttp.WSTunnel},
 		[]*runtime.Module{balancer.Module, balancer.ByRequests, balancer.ByTraffic, balancer.ByBusyness},
-		[]*runtime.Module{rewrite.Module, setenvif.Module, tls.Module, http2.Module},
+		[]*runtime.Module{alias.Module, dir.Module, autoindex.Module, mime.Module, rewrite.Module, setenvif.Module, tls.Module, http2.Module, metrics.Module},
 	)
 	return append(all, directives.Rest(all))
 }

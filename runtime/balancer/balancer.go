@@ -20,6 +20,9 @@ var (
 	ByBusyness = runtime.Define(runtime.Module{Name: "lbmethod_bybusyness_module", File: "mod_lbmethod_bybusyness.c"})
 )
 
+// Modules returns the balancer's and the methods' modules.
+func Modules() []*runtime.Module { return []*runtime.Module{Module, ByRequests, ByTraffic, ByBusyness} }
+
 func init() {
 	proxy.SetSelector(proxy.Selector{PreRequest: preRequest, PostRequest: postRequest, Methods: methods})
 }

@@ -204,7 +204,8 @@ type rig struct {
 	m    *lbmethod
 	x    *model
 	r    *runtime.Request
-	open []int // members busy with a request
+	old  *lbmethod // of the Graph before, some of whose requests are elected yet
+	open []int     // members busy with a request
 }
 
 func newRig(seed int64, method string) *rig {
@@ -303,7 +304,7 @@ func (g *rig) step(t *testing.T) string {
 		return fmt.Sprint("end ", i)
 	case k == 7:
 		// A reload: the same members in another Graph.
-		g.m = newMethod(g.b)
+		g.m, g.old = newMethod(g.b), g.m
 		return "reload"
 	}
 	return g.elect(t)
@@ -312,7 +313,11 @@ func (g *rig) step(t *testing.T) string {
 func (g *rig) elect(t *testing.T) string {
 	route := []string{"", "", "", "a", "b", "c", "e"}[g.rnd.Intn(7)]
 	want, wantDenied := g.x.elect(route)
-	got, denied := g.m.elect(g.r, &session{route: route, routed: route != ""})
+	m := g.m
+	if g.old != nil && g.rnd.Intn(4) == 0 {
+		m = g.old
+	}
+	got, denied := m.elect(g.r, &session{route: route, routed: route != ""})
 	at := -1
 	for i, w := range g.b.Members {
 		if w == got {

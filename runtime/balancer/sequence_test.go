@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -122,6 +123,12 @@ func (s *sequence) run(t *testing.T, address string, h *holder) string {
 		answer chan string
 	}
 	var held []request
+	defer func() {
+		for _, q := range held {
+			close(q.release)
+			<-q.answer
+		}
+	}()
 	for _, step := range s.steps() {
 		switch step[0] {
 		case '(':
@@ -207,7 +214,7 @@ func testPort(name string) string {
 }
 
 func testModules() []*runtime.Module {
-	return append(core.Modules(), proxy.Module, proxy.Pinion, Module, ByRequests, ByTraffic, ByBusyness)
+	return slices.Concat(core.Modules(), []*runtime.Module{proxy.Module, proxy.Pinion}, Modules())
 }
 
 func compile(t testing.TB, text string, st *runtime.State) (*runtime.Graph, []*parser.Diagnostic) {

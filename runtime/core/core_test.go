@@ -59,7 +59,7 @@ func TestMistakes(t *testing.T) {
 		{"RequestReadTimeout header=20-40", "bad-parameter"}, {"RequestReadTimeout header", "bad-parameter"}, {"RequestReadTimeout body=20,MinRate=0", "bad-parameter"},
 		{"DocumentRoot /nonexistent", "?no-directory"}, {"UseCanonicalName x", "bad-value"}, {"UseCanonicalName DNS", "?not-as-httpd"},
 		{"HostnameLookups x", "bad-value"}, {"HostnameLookups On", "?no-effect"}, {"HostnameLookups Off", ""},
-		{"User no-such-user", "bad-value"}, {"Group no-such-group", "bad-value"}, {"User #99999", ""},
+		{"User no-such-user", "bad-value"}, {"Group no-such-group", "bad-value"},
 		{"FileETag foo", "bad-value"}, {"FileETag +All", "bad-value"}, {"AcceptPathInfo x", "bad-value"},
 		{"AllowOverride None", "wrong-context"}, {"<Directory />\nAllowOverride foo\n</Directory>", "bad-value"},
 		{"<Location />\nAllowOverride All\n</Location>", "?useless"},
@@ -76,6 +76,20 @@ func TestMistakes(t *testing.T) {
 		if _, codes := compile(t, head+c.conf, false); strings.Join(codes, " ") != c.codes {
 			t.Errorf("%s: got %q want %q", c.conf, codes, c.codes)
 		}
+	}
+}
+
+// TestUserIsNotSwitchedTo checks that root, who may count on it, is warned; for others it is a note.
+func TestUserIsNotSwitchedTo(t *testing.T) {
+	want := ""
+	if os.Geteuid() == 0 {
+		want = "?not-as-httpd"
+	}
+	if g, codes := compile(t, head+"User #99999", false); g == nil || strings.Join(codes, " ") != want {
+		t.Errorf("got %q want %q", codes, want)
+	}
+	if _, codes := compile(t, head+"User #99999", true); codes != nil {
+		t.Errorf("offline: got %q", codes)
 	}
 }
 
@@ -258,7 +272,7 @@ SetHandler Server-Status
 AddDefaultCharset UTF-8
 </Location>`)
 	d := &g.Main.Dir.Core
-	if d.AddDefaultCharset.V != "iso-8859-1" || d.FileETag.V != "+inode mtime -size" || d.MaxRanges.V != -1 || d.MaxRangeOverlaps.V != 20 ||
+	if d.AddDefaultCharset.V != "iso-8859-1" || d.FileETag != (runtime.ETagSet{Whole: runtime.ETagMTime, Sub: runtime.ETagSize}) || d.MaxRanges.V != -1 || d.MaxRangeOverlaps.V != 20 ||
 		d.MaxRangeReversals.V != 3 || !d.LimitRequestBody.Set || d.LimitRequestBody.V != 0 || d.AcceptPathInfo.V != "on" || d.AllowEncodedSlashes.V != "nodecode" {
 		t.Errorf("got %+v", d)
 	}

@@ -215,6 +215,9 @@ func isURL(s string) bool {
 }
 
 func setSetHandler(c *runtime.Cmd) error {
+	if instead, ok := runtime.ScriptHandler(c.Arg(0)); ok {
+		return runtime.WithDetail(c.ArgErrorf(0, "unsupported-handler", "SetHandler %s is not supported: the files' source would be shown", c.Arg(0)), "%s", instead)
+	}
 	f, err := c.StringExpr(0, c.Arg(0))
 	if err == nil {
 		c.Dir.Core.SetHandler = runtime.Some(f)
@@ -222,29 +225,33 @@ func setSetHandler(c *runtime.Cmd) error {
 	return err
 }
 
-// setFileETag keeps the components in lower case, as written: runtime/static reads them.
+var etagBits = map[string]uint8{"none": runtime.ETagNone, "all": runtime.ETagAll, "mtime": runtime.ETagMTime, "lmtime": runtime.ETagMTime,
+	"lastmodified": runtime.ETagMTime, "size": runtime.ETagSize, "inode": runtime.ETagINode, "digest": runtime.ETagDigest}
+
 func setFileETag(c *runtime.Cmd) error {
-	var all []string
+	e := &c.Dir.Core.FileETag
+	first := true
 	for i, a := range c.Node.Args {
 		name := strings.ToLower(strings.TrimLeft(a, "+-"))
-		signed := a != "" && (a[0] == '+' || a[0] == '-')
-		switch name {
-		case "lmtime", "lastmodified":
-			name = "mtime"
-		case "none", "all":
-			if signed {
-				return c.ArgErrorf(i, "bad-value", "FileETag %s takes no + or -", a[1:])
-			}
-		case "mtime", "size", "inode", "digest":
-		default:
+		bit, ok := etagBits[name]
+		if !ok {
 			return c.ArgErrorf(i, "bad-value", "expected None, All, MTime, Size, INode or Digest, found %q", a)
 		}
-		if signed {
-			name = a[:1] + name
+		sign := a[0]
+		signed := sign == '+' || sign == '-'
+		switch {
+		case signed && (name == "none" || name == "all"):
+			return c.ArgErrorf(i, "bad-value", "FileETag %s takes no + or -", a[1:])
+		case sign == '+':
+			e.Add, e.Sub = e.Add|bit, e.Sub&^bit
+		case signed:
+			e.Sub, e.Add = e.Sub|bit, e.Add&^bit
+		case first || name == "none" || name == "all":
+			*e, first = runtime.ETagSet{Whole: bit}, false
+		default:
+			*e = runtime.ETagSet{Whole: e.Whole | bit}
 		}
-		all = append(all, name)
 	}
-	c.Dir.Core.FileETag = runtime.Some(strings.Join(all, " "))
 	return nil
 }
 

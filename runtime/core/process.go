@@ -1,6 +1,7 @@
 package core
 
 import (
+	"os"
 	"os/user"
 	"path/filepath"
 	"strings"
@@ -21,8 +22,8 @@ var mpmDirectives = []runtime.Directive{
 }
 
 var unixdDirectives = []runtime.Directive{
-	{Name: "User", Args: parser.Take1, In: inServer, Syntax: "unix-userid", Help: "The user to run as when started by root", Set: setUser},
-	{Name: "Group", Args: parser.Take1, In: inServer, Syntax: "unix-group", Help: "The group to run as when started by root", Set: setGroup},
+	{Name: "User", Args: parser.Take1, In: inServer, Syntax: "unix-userid", Help: "The user that httpd runs as; pinion runs as who starts it", Set: setUser},
+	{Name: "Group", Args: parser.Take1, In: inServer, Syntax: "unix-group", Help: "The group that httpd runs as; pinion runs as who starts it", Set: setGroup},
 	{Name: "ChrootDir", Args: parser.Take1, In: inServer, Syntax: "/path/to/directory", Help: "The folder to lock the process into",
 		Unsupported: "run pinion in a container or with systemd's RootDirectory="},
 	{Name: "Suexec", Args: parser.Flag, In: inServer, Syntax: "On|Off", Help: "Whether CGI programs run as another user",
@@ -72,6 +73,7 @@ func setUser(c *runtime.Cmd) error {
 			return c.ArgErrorf(0, "bad-value", "unknown user %q", name)
 		}
 	}
+	notSwitched(c)
 	return setProcess(c, name)
 }
 
@@ -82,7 +84,17 @@ func setGroup(c *runtime.Cmd) error {
 			return c.ArgErrorf(0, "bad-value", "unknown group %q", name)
 		}
 	}
+	notSwitched(c)
 	return setProcess(c, name)
+}
+
+// notSwitched says that the process stays what it was started as; to root, who counts on the change, it is a warning.
+func notSwitched(c *runtime.Cmd) {
+	d := c.Notef("not-as-httpd", "%s %s has no effect: pinion runs as the user who starts it", c.Node.Name, c.Arg(0))
+	d.Detail = "start it as that user; systemd's User= and AmbientCapabilities=CAP_NET_BIND_SERVICE do so and give it the low ports"
+	if os.Geteuid() == 0 && !c.Offline {
+		d.Severity = parser.Warning
+	}
 }
 
 func setListen(c *runtime.Cmd) error {
@@ -124,6 +136,7 @@ func setListen(c *runtime.Cmd) error {
 // stand, but a module that httpd doesn't ship may guard a server without any directive of its own.
 func loadModule(c *runtime.Cmd) error {
 	name := c.Arg(0)
+	c.Graph.Process["loadmodule"] = append(c.Graph.Process["loadmodule"], name)
 	switch {
 	case c.Module(name) != nil:
 		c.Notef("no-effect", "LoadModule %s has no effect: the module is built in", name)

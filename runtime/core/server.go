@@ -248,7 +248,9 @@ func setProtocols(c *runtime.Cmd) error {
 	list := p.V[:len(p.V):len(p.V)]
 	for i, a := range c.Node.Args {
 		switch a {
-		case "http/1.1", "h2", "h2c", "acme-tls/1":
+		case "http/1.1", "h2", "acme-tls/1":
+		case "h2c":
+			c.Notef("not-as-httpd", "Protocols h2c has no effect: HTTP/2 is spoken over TLS only, as h2")
 		default:
 			d := c.ArgErrorf(i, "unknown-protocol", "unknown protocol %q is ignored", a)
 			d.Severity, d.Detail = parser.Warning, "known are http/1.1, h2 and h2c"

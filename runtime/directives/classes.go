@@ -23,9 +23,7 @@ var noEffect = []struct {
 		more:  "SuexecUserGroup"},
 	{reason: "pinion always keeps this status, and shows the whole of it", names: "ExtendedStatus SeeRequestTail"},
 	{reason: "pinion parses no XML bodies", names: "LimitXMLRequestBody"},
-	{reason: "pinion makes no folder listings", names: "AddAlt AddAltByEncoding AddAltByType AddDescription AddIcon AddIconByEncoding " +
-		"AddIconByType DefaultIcon FancyIndexing HeaderName IndexHeadInsert IndexIgnore IndexIgnoreReset IndexOptions IndexOrderDefault IndexStyleSheet ReadmeName"},
-	{reason: "pinion negotiates no languages: a URL names one file", names: "LanguagePriority ForceLanguagePriority CacheNegotiatedDocs MultiviewsMatch"},
+	{reason: "pinion negotiates no languages: a URL names one file", names: "LanguagePriority ForceLanguagePriority CacheNegotiatedDocs"},
 	{reason: "types come from the names of files alone", names: "MimeMagicFile"},
 	{reason: "Go's TLS keeps its own sessions, tickets and random numbers", names: "SSLSessionCache SSLSessionCacheTimeout SSLRandomSeed SSLCryptoDevice"},
 	{reason: "pinion's HTTP/2 sizes itself", names: "H2MinWorkers H2MaxWorkers H2MaxWorkerIdleSeconds H2SessionExtraFiles H2CopyFiles H2TLSWarmUpSize " +
@@ -36,8 +34,6 @@ var noEffect = []struct {
 // instead are hints of single directives.
 var instead = map[string]string{
 	"sslrequire":               "use Require expr",
-	"fallbackresource":         "use mod_rewrite: RewriteRule to the resource under RewriteCond %{REQUEST_FILENAME} !-f",
-	"setoutputfilter":          "pinion has no named filters; use AddOutputFilterByType where it is supported, or let the backend do it",
 	"setinputfilter":           "pinion has no named filters; let the backend do it",
 	"contentdigest":            "let the backend send the digest",
 	"cgipassauth":              "pinion runs no CGI programs; backends are given Authorization as it came",
@@ -63,7 +59,7 @@ var modules = map[string]string{
 	"util_ldap_module":          "use AuthUserFile, or an authenticating proxy such as oauth2-proxy behind ProxyPass",
 	"authz_dbd_module":          "use AuthGroupFile, or let the backend decide",
 	"authz_dbm_module":          "use AuthGroupFile, or let the backend decide",
-	"autoindex_module":          "pinion makes no folder listings",
+	"autoindex_module":          "use IndexOptions FancyIndexing",
 	"brotli_module":             "let the backend compress",
 	"buffer_module":             "pinion streams; remove it",
 	"cache_module":              "put a cache such as Varnish in front of the backend, or remove it",

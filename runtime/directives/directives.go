@@ -53,9 +53,12 @@ func all() (rows []runtime.Directive) {
 	why := noEffectReasons()
 	for _, n := range names {
 		d := runtime.Directive{Name: n.name, Of: n.module, Section: n.section, In: n.in, Args: parser.TakeArgv, Help: "httpd's; see its documentation"}
-		if reason := why[strings.ToLower(n.name)]; reason != "" {
+		switch reason := why[strings.ToLower(n.name)]; {
+		case n.name == "SetOutputFilter" || n.name == "AddOutputFilterByType":
+			d.Set = outputFilters
+		case reason != "":
 			d.NoEffect = reason
-		} else {
+		default:
 			d.Unsupported = hint(n)
 		}
 		rows = append(rows, d)

@@ -11,6 +11,7 @@ import (
 
 	"pinion/parser"
 	"pinion/runtime"
+	"pinion/runtime/runtimetest"
 )
 
 // guards are the names of directives that keep people out, or protect what they send.
@@ -49,7 +50,13 @@ func TestRows(t *testing.T) {
 	}
 	rows := map[string]string{}
 	for _, d := range all() {
-		if (d.NoEffect == "") == (d.Unsupported == "") || d.Set != nil {
+		classes := 0
+		for _, is := range []bool{d.NoEffect != "", d.Unsupported != "", d.Set != nil} {
+			if is {
+				classes++
+			}
+		}
+		if classes != 1 {
 			t.Errorf("%s is not in exactly one class", d.Name)
 		}
 		if d.Of == "" || d.In == 0 {
@@ -124,5 +131,16 @@ func TestNamesAreCurrent(t *testing.T) {
 	}
 	if !bytes.Equal(got, want) {
 		t.Error("names.go is not what go generate makes of the table")
+	}
+}
+
+// TestOutputFilters checks that only filters that change no answer's meaning are left out.
+func TestOutputFilters(t *testing.T) {
+	for line, ok := range map[string]bool{"AddOutputFilterByType DEFLATE text/html text/css": true, "SetOutputFilter BROTLI_COMPRESS;deflate": true,
+		"SetOutputFilter INCLUDES": false, "AddOutputFilterByType DEFLATE;SUBSTITUTE text/html": false} {
+		g, diags := runtimetest.Compile(t, line+"\n", Rest(nil))
+		if (g != nil) != ok || len(diags) != 1 {
+			t.Errorf("%s: compiled is %v, with %d diagnostics", line, g != nil, len(diags))
+		}
 	}
 }

@@ -32,7 +32,6 @@ type conf struct {
 	spec   runtime.Opt[string]
 	cmd    *runtime.Cmd
 	format func(dst []byte, e *runtime.LogEntry) []byte
-	out    io.Writer
 }
 
 func merge(base, add *conf) *conf {

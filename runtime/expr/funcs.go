@@ -90,7 +90,7 @@ func atoi64(s string) int64 {
 var stringFuncs = map[string]func(string) (string, error){
 	"tolower":  func(s string) (string, error) { return mapBytes(s, 'A', 'Z'), nil },
 	"toupper":  func(s string) (string, error) { return mapBytes(s, 'a', 'z'), nil },
-	"escape":   func(s string) (string, error) { return escapePath(s), nil },
+	"escape":   func(s string) (string, error) { return EscapePath(s), nil },
 	"unescape": func(s string) (string, error) { return unescape(s), nil },
 	"base64":   func(s string) (string, error) { return base64.StdEncoding.EncodeToString([]byte(s)), nil },
 	"unbase64": func(s string) (string, error) { return unbase64(s), nil },
@@ -135,19 +135,30 @@ func cString(s string) string {
 	return s
 }
 
-// escapePath is httpd's ap_escape_uri.
-func escapePath(s string) string {
+// EscapePath escapes what may not stand in a URL's path (ap_escape_uri).
+func EscapePath(s string) string {
+	i := 0
+	for i < len(s) && inPath(s[i]) {
+		i++
+	}
+	if i == len(s) {
+		return s
+	}
 	const hexDigits = "0123456789abcdef"
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
+	b := append(make([]byte, 0, len(s)+8), s[:i]...)
+	for ; i < len(s); i++ {
 		c := s[i]
-		if '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z' || strings.IndexByte("$-_.+!*'(),:;@&=/~", c) >= 0 {
-			b.WriteByte(c)
+		if inPath(c) {
+			b = append(b, c)
 		} else {
-			b.WriteString("%" + string(hexDigits[c>>4]) + string(hexDigits[c&15]))
+			b = append(b, '%', hexDigits[c>>4], hexDigits[c&15])
 		}
 	}
-	return b.String()
+	return string(b)
+}
+
+func inPath(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z' || strings.IndexByte("$-_.+!*'(),:;@&=/~", c) >= 0
 }
 
 // unescape resolves %xx but for %2f, which stays; text with a bad escape or a %00 gives "".

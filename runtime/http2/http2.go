@@ -1,4 +1,4 @@
-// Package http2 is mod_http2 on golang.org/x/net/http2 (RFC 9113): each stream is a runtime.Request like any other.
+// Package http2 is mod_http2 on net/http's HTTP/2 (RFC 9113), which is golang.org/x/net/http2: each stream is a runtime.Request like any other.
 package http2
 
 import (
@@ -10,8 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-
-	"golang.org/x/net/http2"
+	"sync"
 
 	"pinion/parser"
 	"pinion/runtime"
@@ -85,26 +84,63 @@ func serve(e *runtime.Engine, nc net.Conn, meta *runtime.Conn) {
 	}
 	timeout := base.Settings.Timeout.Or(runtime.DefaultTimeout)
 	g.Release(meta.ID)
-	h1 := &http.Server{ErrorLog: log.New(io.Discard, "", 0), MaxHeaderBytes: conf.head.Or(64 << 10)}
-	h2 := &http2.Server{
-		MaxConcurrentStreams: uint32(conf.streams.Or(100)), IdleTimeout: timeout, WriteByteTimeout: timeout,
-		MaxUploadBufferPerStream: int32(conf.window.Or(1 << 20)), MaxUploadBufferPerConnection: int32(max(conf.window.Or(1<<20), 1<<20)),
-	}
-	if err := http2.ConfigureServer(h1, h2); err != nil {
-		nc.Close()
-		return
+	one := &oneConn{conn: nc, ended: make(chan struct{})}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP2(true)
+	h2 := &http.Server{
+		Handler:        http.HandlerFunc(func(w http.ResponseWriter, hr *http.Request) { serveStream(e, meta, w, hr) }),
+		ErrorLog:       log.New(io.Discard, "", 0),
+		MaxHeaderBytes: conf.head.Or(64 << 10),
+		IdleTimeout:    timeout,
+		ConnState:      one.state,
+		Protocols:      protocols,
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: conf.streams.Or(100), WriteByteTimeout: timeout,
+			MaxReceiveBufferPerStream: conf.window.Or(1 << 20), MaxReceiveBufferPerConnection: max(conf.window.Or(1<<20), 1<<20),
+		},
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	var stopping sync.WaitGroup
+	defer stopping.Wait()
 	forget := e.Track(meta, func() {
 		// The end of the server: no new streams; those that run may end.
-		go h1.Shutdown(ctx)
+		stopping.Go(func() { _ = h2.Shutdown(ctx) })
 	}, func() { nc.Close() })
 	defer forget()
-	defer nc.Close()
-	h2.ServeConn(nc, &http2.ServeConnOpts{Context: ctx, BaseConfig: h1, Handler: http.HandlerFunc(func(w http.ResponseWriter, hr *http.Request) {
-		serveStream(e, meta, w, hr)
-	})})
+	_ = h2.Serve(one)
+	<-one.ended
+	cancel()
+}
+
+// oneConn is a listener of one connection, which has made its handshake. It ends with the connection.
+type oneConn struct {
+	conn  net.Conn
+	given bool
+	once  sync.Once
+	ended chan struct{}
+}
+
+// Accept implements net.Listener.
+func (o *oneConn) Accept() (net.Conn, error) {
+	if !o.given {
+		o.given = true
+		return o.conn, nil
+	}
+	<-o.ended
+	return nil, net.ErrClosed
+}
+
+// Close implements net.Listener; the connection is its server's to close.
+func (o *oneConn) Close() error { return nil }
+
+// Addr implements net.Listener.
+func (o *oneConn) Addr() net.Addr { return o.conn.LocalAddr() }
+
+func (o *oneConn) state(_ net.Conn, s http.ConnState) {
+	if s == http.StateClosed || s == http.StateHijacked {
+		o.once.Do(func() { close(o.ended) })
+	}
 }
 
 var noConf = &conf{}
@@ -133,7 +169,7 @@ func serveStream(e *runtime.Engine, meta *runtime.Conn, w http.ResponseWriter, h
 	}
 }
 
-// fill gives the request what the stream's head said. The order of fields is not kept by x/net/http2: they are sorted.
+// fill gives the request what the stream's head said. The order of fields is not kept by net/http: they are sorted.
 func fill(r *runtime.Request, hr *http.Request) {
 	target := hr.RequestURI
 	if target == "" {

@@ -29,7 +29,7 @@ type stream struct {
 
 var errTooLarge = errors.New("the request's body is larger than LimitRequestBody allows")
 
-// Read is the request's body; x/net/http2 answers "100 Continue" at the first call.
+// Read is the request's body; net/http answers "100 Continue" at the first call.
 func (s *stream) Read(p []byte) (int, error) {
 	n, err := s.hr.Body.Read(p)
 	s.in += int64(n)

@@ -76,6 +76,10 @@ func setLBMethod(b *Balancer, s *setting) error {
 	if len(selector.Methods) > 0 {
 		known = selector.Methods
 	}
+	if s.val == "heartbeat" && !slices.Contains(known, s.val) {
+		d := s.errorf("unsupported", "lbmethod=heartbeat is not supported")
+		return runtime.WithDetail(d, "known are %s; bybusyness goes by the load that this server sees itself", strings.Join(known, ", "))
+	}
 	if !slices.Contains(known, s.val) {
 		d := s.errorf("bad-value", "unknown lbmethod %q", s.val)
 		return runtime.WithDetail(d, "known are %s", strings.Join(known, ", "))

@@ -69,6 +69,9 @@ func newWorker(c *runtime.Cmd, arg int, url string, match bool, b *Balancer) (*W
 		return nil, c.ArgErrorf(arg, "bad-url", "expected a host name of less than 256 characters, found %d", len(u.host))
 	}
 	w.Name, w.Scheme, w.Hostname, w.Port, w.Path = u.name, u.scheme, u.host, u.port, u.path
+	if err := checkScheme(c, arg, w.Scheme); err != nil {
+		return nil, err
+	}
 	w.reuseOff = !w.FixedAddress || match && strings.Contains(w.Name, "$")
 	if socket != "" {
 		if !filepath.IsAbs(socket) {
@@ -82,6 +85,26 @@ func newWorker(c *runtime.Cmd, arg int, url string, match bool, b *Balancer) (*W
 	conf := runtime.OwnServerConf[ServerConf](c.Server, Module)
 	w.Params.Timeout, w.RecvBuffer, w.IOBuffer = conf.Timeout, conf.RecvBuffer, conf.IOBuffer
 	return w, nil
+}
+
+// insteadOf says what to do about backends that no module speaks to.
+var insteadOf = map[string]string{
+	"ajp":   "Tomcat speaks HTTP as well: use its HTTP connector, as in http://host:8080",
+	"fcgi":  "keep httpd, or another server that speaks FastCGI, between pinion and the application, and proxy to it by http",
+	"scgi":  "let the application speak HTTP, and proxy to it by http",
+	"uwsgi": "uwsgi --http-socket speaks HTTP: proxy to it by http",
+	"h2":    "use https: backends that speak HTTP/2 speak HTTP/1.1 too",
+	"h2c":   "use http: backends that speak HTTP/2 speak HTTP/1.1 too",
+	"ftp":   "fetch the files another way and serve them",
+}
+
+// checkScheme refuses a worker that httpd has a module for and pinion none: its requests would only meet errors.
+func checkScheme(c *runtime.Cmd, arg int, scheme string) error {
+	hint, known := insteadOf[scheme]
+	if !known || schemeHandlers[scheme] != nil || len(schemeHandlers) == 0 {
+		return nil
+	}
+	return runtime.WithDetail(c.ArgErrorf(arg, "unsupported-scheme", "backends by %s:// are not supported", scheme), "%s", hint)
 }
 
 // withoutPortRefs takes $n that follow a port out of the URL of a ProxyPassMatch, where they are the path's beginning,

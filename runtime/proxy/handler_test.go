@@ -43,7 +43,6 @@ func TestFailover(t *testing.T) {
 		{"no members", "ProxyPass / balancer://none/", nil, "", 503, ""},
 		{"plain worker", "ProxyPass / http://a:1/", map[string]runtime.Result{"a": 503}, "a", 503, ""},
 		{"declined", "ProxyPass / http://a:1/", map[string]runtime.Result{"a": runtime.Declined}, "a", 500, ""},
-		{"no such scheme", "ProxyPass / ajp://a:1/", nil, "", 500, ""},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -144,3 +144,13 @@ func find(diags []*parser.Diagnostic, want string) *parser.Diagnostic {
 	}
 	return nil
 }
+
+// TestUnspokenSchemes: what no module speaks is refused with a way out, at its place.
+func TestUnspokenSchemes(t *testing.T) {
+	for scheme := range insteadOf {
+		g, diags := compile(t, "ProxyPass / "+scheme+"://backend.test/\n", nil)
+		if g != nil || len(diags) != 1 || diags[0].Code != "unsupported-scheme" || diags[0].Detail == "" || diags[0].Place.Range.Start.Col != 13 {
+			t.Errorf("%s: %v", scheme, diags)
+		}
+	}
+}

@@ -247,6 +247,7 @@ func (w *Worker) ConnectTimeout(r *runtime.Request) time.Duration {
 type WorkerState struct {
 	ErrorTime   atomic.Int64 // Unix time in nanoseconds of the last error; 0: none
 	Retries     atomic.Int64
+	Errors      atomic.Int64 // times that the worker was put in error
 	Elected     atomic.Int64
 	LBStatus    atomic.Int64 // as of the last time the balancer's elections were asked for it, see BalancerState.Elections
 	Transferred atomic.Int64 // bytes sent to the backend
@@ -263,7 +264,11 @@ type WorkerState struct {
 type operated struct{ mask, bits, base Status }
 
 func (w *Worker) set(bits Status) {
-	if old := w.State.run.Or(uint32(bits)); old&uint32(bits) != uint32(bits) {
+	old := Status(w.State.run.Or(uint32(bits)))
+	if bits.Has(InError) && !old.Has(InError) {
+		w.State.Errors.Add(1)
+	}
+	if old&bits != bits {
 		w.changed()
 	}
 }

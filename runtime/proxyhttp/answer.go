@@ -135,6 +135,11 @@ func (x *exchange) final(original int) runtime.Result {
 	if original != 200 && h.Framing != http1.NoBody && x.dir.Overrides(original) {
 		r.Status, r.StatusLine = original, ""
 	}
+	if r.Status == 200 {
+		if res, done := x.cutRange(); done {
+			return res
+		}
+	}
 	if err := r.Begin(-1); err != nil {
 		return x.beginFailed(err)
 	}

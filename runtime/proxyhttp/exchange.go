@@ -18,7 +18,14 @@ import (
 // exchange is one request to a backend and its answer (httpd's proxy_http_req_t). It is reused.
 type exchange struct {
 	context.Context // as which it asks the pool: see dialExchange
+	use
 
+	head http1.ResponseHead
+	body http1.Body
+}
+
+// use is what an exchange forgets at its end.
+type use struct {
 	r    *runtime.Request
 	w    *proxy.Worker
 	conf *proxy.ServerConf
@@ -36,6 +43,7 @@ type exchange struct {
 
 	reused  bool // c has served a request before
 	closing bool // c must not be kept
+	debug   bool // debug lines are wanted
 	force10 bool
 	expect  bool   // the body is only sent after the backend's 100 Continue
 	upgrade string // the protocol asked for; "" for none
@@ -43,10 +51,7 @@ type exchange struct {
 	in      *input // what was read of the request's body; nil without a body
 	framing framing
 	length  int64
-
-	head   http1.ResponseHead
-	body   http1.Body
-	limits http1.ResponseLimits
+	limits  http1.ResponseLimits
 }
 
 var exchanges = sync.Pool{New: func() any { return &exchange{Context: context.Background()} }}
@@ -63,9 +68,9 @@ func (x *exchange) Value(key any) any {
 func (x *exchange) free() {
 	x.release(false)
 	x.in.free()
-	fields, trailers := x.head, x.body
-	fields.Reset()
-	*x = exchange{Context: x.Context, head: fields, body: trailers}
+	x.use = use{}
+	x.head.Reset()
+	x.body.Reset(nil, http1.NoBody, 0, &http1.DefaultLimits)
 	exchanges.Put(x)
 }
 
@@ -78,9 +83,12 @@ func (x *exchange) release(reusable bool) {
 	x.c = nil
 	if x.t != nil {
 		x.t.pool.Put(c, reusable && !x.closing)
-		return
+	} else {
+		_ = c.Close() // whatever it says, it is of no more use
 	}
-	_ = c.Close() // whatever it says, it is of no more use
+	if x.debug {
+		x.r.Server.Logf(proxy.Module, runtime.LogDebug, "AH00943", "%s: has released connection for (%s:%d)", x.scheme, x.w.Hostname, x.w.Port)
+	}
 }
 
 // serve is proxy_http_handler and proxy_wstunnel_handler.
@@ -147,6 +155,7 @@ func (x *exchange) prepare() {
 		x.socket = r.Notes.Get("uds_path")
 	}
 	x.closing = x.t == nil || !w.Reuse()
+	x.debug = r.Server.LogOn(proxy.Module, runtime.LogDebug)
 	x.limits.FieldSize = w.FieldSize.Or(0)
 	x.limits.BadHeader = badHeader[x.conf.BadHeader.Or(proxy.BadHeaderIsError)]
 	if r.Env.Len() > 0 {
@@ -173,6 +182,10 @@ var badHeader = [...]http1.BadHeaderPolicy{
 
 // run sends the request and the answer.
 func (x *exchange) run() runtime.Result {
+	if !x.w.Usable() && (!x.w.Retry(time.Now()) || !x.w.Usable()) {
+		x.r.Server.Logf(proxy.Module, runtime.LogErr, "AH00940", "%s: disabled connection for (%s:%d)", x.scheme, x.w.Hostname, x.w.Port)
+		return 503
+	}
 	if res := x.prefetch(); res != runtime.OK {
 		return res
 	}
@@ -260,6 +273,9 @@ func (x *exchange) connect() runtime.Result {
 		return x.connectFailed(err)
 	}
 	x.c, x.reused = c, reused
+	if x.debug {
+		x.logConnection()
+	}
 	if !reused {
 		info := &connInfo{port: localPort(c)}
 		if x.secure {
@@ -275,6 +291,25 @@ func (x *exchange) connect() runtime.Result {
 		st.ErrorTime.Store(0)
 	}
 	return runtime.OK
+}
+
+// logConnection says at level debug what httpd says of the way to a connection.
+func (x *exchange) logConnection() {
+	r, w := x.r, x.w
+	r.Server.Logf(proxy.Module, runtime.LogDebug, "AH00942", "%s: has acquired connection for (%s:%d)", x.scheme, w.Hostname, w.Port)
+	r.Logf(proxy.Module, runtime.LogDebug, "AH00944", "connecting %s://%s%s to %s:%d", x.scheme, x.authority, x.target, x.host, x.port)
+	if x.socket != "" {
+		r.Logf(proxy.Module, runtime.LogDebug, "AH02545", "%s: has determined UDS as %s (for %s:%d)", x.scheme, x.socket, x.host, x.port)
+	}
+	to := x.c.NetConn().RemoteAddr()
+	r.Logf(proxy.Module, runtime.LogDebug, "AH00947", "connecting %s to %s (%s:%d)", x.target, to, x.host, x.port)
+	switch {
+	case x.reused:
+	case x.socket != "":
+		r.Server.Logf(proxy.Module, runtime.LogDebug, "AH02823", "%s: connection established with Unix domain socket %s (%s:%d)", x.scheme, x.socket, x.host, x.port)
+	default:
+		r.Server.Logf(proxy.Module, runtime.LogDebug, "AH02824", "%s: connection established with %s (%s:%d)", x.scheme, to, x.host, x.port)
+	}
 }
 
 func (x *exchange) get() (*http1.Conn, bool, error) {

@@ -23,10 +23,9 @@ func (x *exchange) connectFailed(err error) runtime.Result {
 	}
 	switch d.stage {
 	case atLookup:
-		r.LogCausef(proxy.Module, runtime.LogErr, d.err, "AH00943", "%s: DNS lookup failure for: %s", x.scheme, x.host)
 		return proxy.Error(r, 500, "DNS lookup failure for: "+x.host)
 	case atHandshake:
-		r.LogCausef(proxy.Module, runtime.LogErr, d.err, "AH00961", "%s: failed to enable ssl support for %s:%d (%s)", x.scheme, x.host, x.port, x.host)
+		r.LogCausef(proxy.Module, runtime.LogErr, d.err, "AH01084", "pass request body failed to %s:%d (%s)", x.host, x.port, x.host)
 		x.logPassFailed()
 		return proxy.Error(r, 500, "Error during SSL Handshake with remote server")
 	}
@@ -88,7 +87,10 @@ func (x *exchange) headFailed(err error) runtime.Result {
 	case http1.BadFraming:
 		// httpd meets it as it reads the body, when the head has been taken.
 		r.LogCausef(Module, runtime.LogErr, err, "AH01110", "error reading response")
-		r.NoCache, r.LateError = true, true
+		r.NoCache, r.UnknownLength = true, true
+		if runtime.HasToken(r.HeadersIn.Get("Connection"), "close") {
+			r.Conn.KeepAlive = runtime.KeepAliveClose // decided with the head that was taken: the page is not chunked
+		}
 		return 502
 	default:
 		r.LogCausef(Module, runtime.LogWarn, err, "AH10404", "Error reading headers from backend")

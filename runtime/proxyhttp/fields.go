@@ -64,10 +64,6 @@ func (x *exchange) take() (closes bool) {
 			if is(f, "Destination") {
 				value = proxy.LocationReverseMap(r, value)
 			}
-		case len("Content-Type"):
-			if is(f, "Content-Type") {
-				r.ContentType = value
-			}
 		case len("Last-Modified"):
 			if is(f, "Last-Modified") {
 				value = canonDate(value)
@@ -109,6 +105,9 @@ func (x *exchange) take() (closes bool) {
 		token, connection = nextToken(connection)
 		closes = closes || table.EqualFold(token, "close")
 		out.Del(token)
+	}
+	if ct, ok := out.Lookup("Content-Type"); ok {
+		r.ContentType = ct
 	}
 	if via := x.conf.Via.Or(proxy.ViaOff); via == proxy.ViaOn || via == proxy.ViaFull {
 		out.Add("Via", x.via())

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -42,12 +44,9 @@ func init() {
 			c.Server.Settings.MaxKeepAliveRequests = runtime.Some(0)
 			return nil
 		}},
-		{Name: "LimitRequestBody", Args: parser.Take1, In: parser.ServerWide, Set: func(c *runtime.Cmd) error {
-			c.Dir.Core.LimitRequestBody = runtime.Some(int64(len(c.Arg(0)))) // as many bytes as the argument has
-			return nil
-		}},
 	}
 	stage.Hooks = []runtime.Hook{
+		{Phase: runtime.TranslateName, Order: runtime.ReallyLast, Always: true, Run: func(*runtime.Request) runtime.Result { return runtime.OK }},
 		{Phase: runtime.PostReadRequest, Run: func(r *runtime.Request) runtime.Result {
 			for _, e := range runtime.ServerConf[stageConf](r.Server, stage).env {
 				r.Env.Set(e[0], e[1])
@@ -55,6 +54,27 @@ func init() {
 			return runtime.OK
 		}},
 	}
+}
+
+// compile compiles with a State that lives on.
+func compile(t testing.TB, st *runtime.State, config string) *runtime.Graph {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "t.conf")
+	if err := os.WriteFile(name, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	modules := []*runtime.Module{proxy.Module, proxy.Pinion, Module, WSTunnel, stage}
+	table := parser.NewTable(runtime.Shapes(modules))
+	tree, diags := parser.Load(name, &parser.Options{
+		Modules: func(string) bool { return false }, Directives: table.Lookup, Nearest: table.Nearest})
+	if tree == nil {
+		t.Fatal(diags)
+	}
+	g, more := runtime.Compile(tree, modules, runtime.Options{State: st})
+	if g == nil {
+		t.Fatal(diags, more)
+	}
+	return g
 }
 
 // server is a server with the modules under test.
@@ -92,19 +112,17 @@ func (s *server) worker(i int) *proxy.Worker { return proxy.ConfOf(s.graph.Main)
 
 func (s *server) pool(i int) *transport { return s.worker(i).Transport.(*transport) }
 
-func serveConfig(t testing.TB, config string) *server {
+// serveConfig serves a configuration until the test ends. tune changes what was compiled, for values that the language doesn't have.
+func serveConfig(t testing.TB, config string, tune ...func(*server)) *server {
 	t.Helper()
-	g, diags := runtimetest.Compile(t, "ServerName example.test\n"+config, proxy.Module, proxy.Pinion, Module, WSTunnel, stage)
-	if g == nil {
-		for _, d := range diags {
-			t.Errorf("line %d: %s", d.Place.Range.Start.Line, d.Summary)
-		}
-		t.FailNow()
-	}
+	g := compile(t, nil, "ServerName example.test\n"+config)
 	s := &server{graph: g}
 	g.Banner = "Apache/2.4.71 (Debian)"
 	for _, v := range g.Servers {
 		v.Errors = &runtime.ErrorLog{Out: s}
+	}
+	for _, f := range tune {
+		f(s)
 	}
 	s.engine = runtime.NewEngine(g)
 	l, err := net.Listen("tcp", "127.0.0.1:0")

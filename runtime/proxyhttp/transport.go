@@ -37,6 +37,12 @@ func (t *transport) Close() error {
 	return nil
 }
 
+// Connections counts the connections to the worker, for reports.
+func (t *transport) Connections() (idle, busy int) {
+	s := t.pool.Stats()
+	return s.Idle, s.Busy
+}
+
 // TLSSetup makes the TLS configuration of the connections to w, and a key that differs whenever the configuration does. A
 // nil configuration stands for this module's own, which verifies nothing (httpd's SSLProxyVerify none).
 type TLSSetup func(c *runtime.Compiler, w *proxy.Worker) (cfg *tls.Config, key string)

@@ -46,8 +46,7 @@ func (x *exchange) switched() runtime.Result {
 	r.HeadersOut.Set("Connection", "Upgrade")
 	r.HeadersOut.Set("Upgrade", h.Upgrade)
 	r.Logf(Module, runtime.LogDebug, "AH10239", "HTTP: tunneling protocol %s", h.Upgrade)
-	t := &tunnel{backend: x.c, state: x.w.State, balanced: x.w.Balancer != nil,
-		idle: max(x.w.Timeout(r), r.Server.Settings.Timeout.Or(runtime.DefaultTimeout))}
+	t := &tunnel{backend: x.c, state: x.w.State, idle: max(x.w.Timeout(r), r.Server.Settings.Timeout.Or(runtime.DefaultTimeout))}
 	if x.t != nil {
 		t.pool = x.t.pool
 	}
@@ -55,9 +54,7 @@ func (x *exchange) switched() runtime.Result {
 		r.Wire.Abort()
 		return runtime.Done
 	}
-	if t.balanced {
-		t.state.Busy.Add(1)
-	}
+	t.released = proxy.Of(r).Detach()
 	x.c = nil // the tunnel's now
 	return runtime.Done
 }
@@ -75,7 +72,7 @@ type tunnel struct {
 	backend  *http1.Conn
 	pool     *http1.Pool // whose place the connection takes; nil for none
 	state    *proxy.WorkerState
-	balanced bool          // the worker counts as busy with it
+	released func()        // the worker counts as busy with it until then
 	idle     time.Duration // without a byte either way
 }
 
@@ -88,9 +85,7 @@ func (t *tunnel) run(client *http1.Conn) {
 }
 
 func (t *tunnel) end() {
-	if t.balanced {
-		t.state.Busy.Add(-1)
-	}
+	t.released()
 	if t.pool != nil {
 		t.pool.Put(t.backend, false)
 		return

@@ -17,6 +17,7 @@ type rewriting struct {
 	verbose int         // how many of the trace levels are logged
 	uri     string      // what the rule's pattern is applied to
 
+	file, info              string     // the file name and path info that uri was made of, in a section
 	ofRule, ofCond, scratch expr.Match // groups of the rule's pattern, and of the last condition
 	vary, varyThis          string     // request headers that this rule's conditions, and this condition, looked at
 	loc                     []int
@@ -172,10 +173,11 @@ func (x *rewriting) subject() {
 		x.uri = r.Filename
 		return
 	}
-	uri := r.Filename
-	if r.PathInfo != "" {
-		uri += r.PathInfo
+	if x.uri != "" && x.file == r.Filename && x.info == r.PathInfo {
+		return
 	}
+	x.file, x.info = r.Filename, r.PathInfo
+	uri := r.Filename + r.PathInfo
 	if !isProxied(r) && strings.HasPrefix(uri, x.dir.directory) {
 		uri = uri[len(x.dir.directory):]
 	}

@@ -21,6 +21,8 @@ type cond struct {
 	orNext  bool
 	noVary  bool
 	maps    []string
+	// reported tells, while compiling, that the condition was found without a rule.
+	reported bool
 	// test looks at the expanded input. It sets the groups of the conditions where it has some.
 	test func(x *rewriting, input string) bool
 }

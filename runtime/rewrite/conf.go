@@ -63,6 +63,8 @@ func serverConfOf(c *runtime.Cmd) *serverConf {
 }
 
 func dirConfOf(c *runtime.Cmd) *dirConf {
+	// A directive in a section makes its server's configuration, too.
+	serverConfOf(c)
 	conf := runtime.OwnDirConf[dirConf](c.Dir, Module)
 	if conf.rules == nil {
 		conf.rules = &ruleset{}
@@ -195,14 +197,14 @@ func mergeDir(base, add *dirConf) *dirConf {
 
 // finishServer reports what only a whole server shows.
 func finishServer(c *runtime.Compiler, s *runtime.Server) {
+	for _, sections := range [][]*runtime.Section{s.Directories, s.Locations, s.ProxySects, s.Dir.Core.Files, s.Dir.Core.Ifs} {
+		finishSections(c, sections)
+	}
 	conf := runtime.ServerConf[serverConf](s, Module)
 	if conf == nil || conf.server != s {
 		return
 	}
-	for _, cond := range conf.conds {
-		c.Report(&parser.Diagnostic{Severity: parser.Warning, Code: "unused", Place: cond.place,
-			Summary: "RewriteCond without a RewriteRule after it has no effect"})
-	}
+	reportUnused(c, conf.conds)
 	for _, r := range conf.rules.rules {
 		for _, name := range r.maps {
 			if conf.maps[name] == nil {
@@ -213,4 +215,25 @@ func finishServer(c *runtime.Compiler, s *runtime.Server) {
 		}
 	}
 	conf.rules.prepare()
+}
+
+func finishSections(c *runtime.Compiler, sections []*runtime.Section) {
+	for _, s := range sections {
+		if conf := runtime.DirConf[dirConf](s.Config, Module); conf != nil {
+			reportUnused(c, conf.conds)
+		}
+		finishSections(c, s.Config.Core.Files)
+		finishSections(c, s.Config.Core.Ifs)
+	}
+}
+
+// reportUnused warns of conditions that no rule follows, once: a virtual host has the sections of the main server, too.
+func reportUnused(c *runtime.Compiler, conds []*cond) {
+	for _, k := range conds {
+		if !k.reported {
+			k.reported = true
+			c.Report(&parser.Diagnostic{Severity: parser.Warning, Code: "unused", Place: k.place,
+				Summary: "RewriteCond without a RewriteRule after it has no effect"})
+		}
+	}
 }

@@ -1,7 +1,6 @@
 package rewrite
 
 import (
-	"path"
 	"strconv"
 	"strings"
 
@@ -200,12 +199,7 @@ func (x *rewriting) toFile(conf *serverConf, last *rule) runtime.Result {
 		x.logf(1, false, "go-ahead with %s [OK]", r.Filename)
 	}
 	// httpd's directory_walk would resolve these; sections must not be asked about any other name.
-	if strings.Contains(r.Filename, "/.") || strings.Contains(r.Filename, "//") {
-		slash := strings.HasSuffix(r.Filename, "/")
-		if r.Filename = path.Clean(r.Filename); slash && r.Filename != "/" {
-			r.Filename += "/"
-		}
-	}
+	r.Filename = runtime.CleanFilename(r.Filename)
 	return runtime.OK
 }
 
@@ -305,11 +299,15 @@ func (x *rewriting) redirectInside(old string) runtime.Result {
 		}
 		r.Filename = r.Filename[len(root):]
 	}
-	if r.Filename == found && dir.opts.V&optIgnoreContextInfo == 0 && r.ContextPrefix != "" {
-		if x.verbose >= 2 {
-			x.logf(2, true, "trying to replace context docroot %s with context prefix %s", r.ContextRoot, r.ContextPrefix)
+	if r.Filename == found && dir.opts.V&optIgnoreContextInfo == 0 {
+		context := r.ContextRoot
+		if context == "" {
+			context = r.Server.DocRoot.Or("")
 		}
-		r.Filename = x.substPrefix(r.Filename, r.ContextRoot, r.ContextPrefix)
+		if x.verbose >= 2 {
+			x.logf(2, true, "trying to replace context docroot %s with context prefix %s", context, r.ContextPrefix)
+		}
+		r.Filename = x.substPrefix(r.Filename, context, r.ContextPrefix)
 	}
 	r.Notes.Set("redirect-keeps-vary", "")
 	if x.verbose >= 1 {

@@ -162,7 +162,7 @@ func (c *testCase) ask(t *testing.T, address string, log *logBuffer) string {
 		fmt.Fprintf(&out, "%s\n= %s\n", strings.Split(r, "\n")[0], status)
 		for _, h := range []string{"Location", "Vary", "Set-Cookie"} {
 			for _, v := range answer.Header[h] {
-				fmt.Fprintf(&out, "%s: %s\n", h, expires.ReplaceAllString(v, "expires=${TIME}"))
+				fmt.Fprintf(&out, "%s: %s\n", h, expires.ReplaceAllLiteralString(v, "expires=${TIME}"))
 			}
 		}
 		for _, l := range strings.Split(logged, "\n") {
@@ -171,13 +171,19 @@ func (c *testCase) ask(t *testing.T, address string, log *logBuffer) string {
 			}
 		}
 	}
-	return strings.ReplaceAll(out.String(), c.dir, "${DIR}")
+	return c.maskDir(out.String())
+}
+
+// maskDir replaces the case's folder, which also shows without its first slash.
+func (c *testCase) maskDir(s string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(s, c.dir, "${DIR}"), c.dir[1:], "${DIR}")
 }
 
 var (
-	expires = regexp.MustCompile(`expires=[^;]*`)
-	intKey  = regexp.MustCompile(`(map=(lower|upper|unesc)) key=.*? -> `)
-	rid     = regexp.MustCompile(`^(\S+ )?[^\s]+ \S+ \S+ \[[^\]]*\]\[rid#[^/]*/`)
+	expires   = regexp.MustCompile(`expires=[^;]*`)
+	timeOfDay = regexp.MustCompile(`input='20\d{13}'`)
+	intKey    = regexp.MustCompile(`(map=(lower|upper|unesc)) key=.*? -> `)
+	rid       = regexp.MustCompile(`^(\S+ )?[^\s]+ \S+ \S+ \[[^\]]*\]\[rid#[^/]*/`)
 )
 
 // logLine takes out of a line what differs from run to run, and httpd's cache of text maps.
@@ -185,7 +191,7 @@ func (c *testCase) logLine(l string) string {
 	l, ok := strings.CutPrefix(l, "rewrite:")
 	level, text, _ := strings.Cut(l, " ")
 	switch {
-	case !ok || strings.Contains(text, "cache lookup FAILED"):
+	case !ok || strings.Contains(text, "cache lookup FAILED") || strings.HasPrefix(text, "Evaluation of expression from"):
 		return ""
 	case strings.HasPrefix(level, "trace"):
 		text = rid.ReplaceAllString(text, "[")
@@ -193,6 +199,8 @@ func (c *testCase) logLine(l string) string {
 		return ""
 	}
 	text, _, _ = strings.Cut(text, ", referer: ")
+	text = expires.ReplaceAllLiteralString(text, "expires=${TIME}")
+	text = timeOfDay.ReplaceAllLiteralString(text, "${TIME}")
 	if cached, ok := strings.CutPrefix(text, "[initial] cache lookup OK: "); ok {
 		text = "[initial] map lookup OK: " + cached
 		if key, ok := strings.CutSuffix(cached, " -> val="); ok {
@@ -201,7 +209,7 @@ func (c *testCase) logLine(l string) string {
 	}
 	// httpd shows the key after the function has changed it in its place.
 	text = intKey.ReplaceAllString(text, "$1")
-	if len(text) > 400 {
+	if text = c.maskDir(text); len(text) > 400 {
 		text = text[:400]
 	}
 	return level + " " + text
@@ -418,6 +426,11 @@ func walkFolders(r *runtime.Request) runtime.Result {
 	}
 	for _, s := range r.Server.Directories {
 		if strings.HasPrefix(r.Filename+"/", s.Path) {
+			r.Dir = r.Dir.With(s)
+		}
+	}
+	for _, s := range r.Dir.Core.Files {
+		if s.Path == filepath.Base(r.Filename) {
 			r.Dir = r.Dir.With(s)
 		}
 	}

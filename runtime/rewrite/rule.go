@@ -194,33 +194,36 @@ func (s *settings) warn(c *runtime.Cmd, r *rule, parsed *grammar.Rule) {
 			say(f, "", "RewriteRule: %s wants a number above 0, found '%s'", f.Name, f.Value)
 		}
 	}
-	if first := s.shadow(); first != nil {
+	if first := s.shadow(c.Section != nil); first != nil {
 		d := c.Warnf("unreachable", "RewriteRule is never reached: an earlier rule matches every URL and ends the list")
 		d.Also = append(d.Also, parser.Related{Summary: "this rule", Place: first.place})
 	}
 }
 
-// everything are patterns that match whatever there is; those with a slash do so outside of sections.
-var everything = set("", "^", "$", ".*", "^.*", ".*$", "^.*$", "(.*)", "^(.*)", "(.*)$", "^(.*)$", "/", "^/", "^/.*", "^/.*$", "^/(.*)",
-	"^/(.*)$", "^(/.*)$", "^(/.*)", "^/?(.*)$", "^/?(.*)")
+// everything are patterns that match whatever there is, rooted those that match every path of a server.
+var (
+	everything = set("", "^", "$", ".*", "^.*", ".*$", "^.*$", "(.*)", "^(.*)", "(.*)$", "^(.*)$", "^/?(.*)$", "^/?(.*)")
+	rooted     = set("/", "^/", "^/.*", "^/.*$", "^/(.*)", "^/(.*)$", "^(/.*)$", "^(/.*)")
+)
 
 const ending = flagLast | flagEnd | flagProxy | flagPassThrough | flagStatus
 
 // shadow returns the rule, if any, that ends the list for every request before a further rule could be reached. It
 // looks at the last rule only: the one after it was warned of already.
-func (s *settings) shadow() *rule {
+func (s *settings) shadow(inDir bool) *rule {
 	rules := s.rules.rules
 	n := len(rules) - 1
 	if n < 0 {
 		return nil
 	}
 	r := rules[n]
-	if len(r.conds) > 0 || r.flags&ending == 0 || r.flags&(flagNegate|flagNoSubReq) != 0 || !everything[r.pattern] ||
+	if len(r.conds) > 0 || r.flags&ending == 0 || r.flags&(flagNegate|flagNoSubReq) != 0 || !everything[r.pattern] && (inDir || !rooted[r.pattern]) ||
 		n > 0 && rules[n-1].flags&flagChain != 0 {
 		return nil
 	}
 	for i, earlier := range rules[:n] {
-		if i+earlier.skip >= n {
+		// After a substitution the subject may be a URL, which is no path.
+		if i+earlier.skip >= n || rooted[r.pattern] && earlier.flags&(flagNoSubst|ending) == 0 {
 			return nil
 		}
 	}

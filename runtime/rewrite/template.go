@@ -8,7 +8,8 @@ import (
 
 // template is a compiled grammar.Template.
 type template struct {
-	text  string // the whole, where parts is nil
+	text  string   // the whole, where parts is nil
+	mark  question // of text
 	parts []part
 }
 
@@ -46,6 +47,9 @@ func (c *compiler) template(t *grammar.Template) *template {
 		p := &t.Parts[i]
 		if p.Kind == grammar.PartText {
 			out.text += p.Text
+			if !p.Escaped && strings.Contains(p.Text, "?") {
+				out.mark = safeQuestion
+			}
 			out.parts = append(out.parts, part{text: p.Text, literal: !p.Escaped})
 			continue
 		}
@@ -119,8 +123,8 @@ func (c *compiler) mapped(p *grammar.TemplatePart) func(*rewriting, []byte) []by
 // last one, came from.
 func (t *template) append(x *rewriting, dst []byte, q *question, last bool) []byte {
 	if t.parts == nil {
-		if q != nil && strings.IndexByte(t.text, '?') >= 0 {
-			*q = safeQuestion
+		if q != nil && t.mark != noQuestion {
+			*q = t.mark
 		}
 		return append(dst, t.text...)
 	}

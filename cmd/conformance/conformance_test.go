@@ -1,0 +1,38 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"pinion/cmd/conformance/casefile"
+)
+
+// TestConformance compares pinion with every recorded answer of httpd 2.4.71. It needs no httpd.
+func TestConformance(t *testing.T) {
+	cases, err := casefile.LoadDir("../../testdata/conformance")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(cases) < 120 {
+		t.Fatalf("expected the cases of testdata/conformance, found %d", len(cases))
+	}
+	binary := os.Getenv("PINION")
+	if binary == "" {
+		binary = filepath.Join(t.TempDir(), "pinion")
+		if out, err := exec.Command("go", "build", "-o", binary, "../pinion").CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	target, err := casefile.ParseTarget(binary + " -X --no-watch -f {conf}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range cases {
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			casefile.Run(t, c, target)
+		})
+	}
+}

@@ -1,0 +1,73 @@
+package reload
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"pinion/parser"
+	"pinion/runtime"
+	"pinion/runtime/all"
+)
+
+// manyVHosts writes a main file and n vhost files, each with names, a balancer of two, a rule, a header and three mounts.
+func manyVHosts(tb testing.TB, n int) string {
+	dir := tb.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "sites"), 0o755); err != nil {
+		tb.Fatal(err)
+	}
+	for i := range n {
+		text := strings.ReplaceAll(`<VirtualHost *:18999>
+  ServerName v@.example.org
+  ServerAlias www.v@.example.org *.v@.example.net
+  <Proxy balancer://lb@>
+    BalancerMember http://127.0.0.1:13001 route=1
+    BalancerMember http://127.0.0.1:13002 route=2
+  </Proxy>
+  RewriteEngine On
+  RewriteCond %{HTTP_HOST} ^v@
+  RewriteRule ^/old(.*)$ /new$1 [R=301,L]
+  Header set X-V "@"
+  ProxyPass /static !
+  ProxyPass /app balancer://lb@/app stickysession=ROUTEID
+  ProxyPassReverse /app balancer://lb@/app
+</VirtualHost>
+`, "@", fmt.Sprint(i))
+		if err := os.WriteFile(filepath.Join(dir, "sites", fmt.Sprintf("v%05d.conf", i)), []byte(text), 0o644); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	main := filepath.Join(dir, "httpd.conf")
+	if err := os.WriteFile(main, []byte("ServerName x\nListen 127.0.0.1:18999\nInclude sites/*.conf\n"), 0o644); err != nil {
+		tb.Fatal(err)
+	}
+	return main
+}
+
+// BenchmarkLoad10000 is a first load, and a reload with nothing changed, of 10,000 virtual hosts in as many files.
+func BenchmarkLoad10000(b *testing.B) {
+	main := manyVHosts(b, 10000)
+	b.Run("first", func(b *testing.B) {
+		for b.Loop() {
+			s := Source{Path: main, Modules: all.Modules(), Parse: parser.Options{ServerRoot: filepath.Dir(main), Cache: &parser.Cache{}}}
+			l := s.Load(runtime.NewState())
+			if l.Graph == nil {
+				b.Fatal(l.Diags)
+			}
+			l.Graph.Retire()
+		}
+	})
+	b.Run("again", func(b *testing.B) {
+		s := Source{Path: main, Modules: all.Modules(), Parse: parser.Options{ServerRoot: filepath.Dir(main), Cache: &parser.Cache{}}}
+		state := runtime.NewState()
+		old := s.Load(state).Graph
+		for b.Loop() {
+			l := s.Load(state)
+			old.Retire()
+			old = l.Graph
+		}
+		old.Retire()
+	})
+}
