@@ -276,10 +276,10 @@ func (r *Request) die(res Result, second int) {
 		}
 	}
 	if second == 0 {
+		r.Status = status
 		if f := r.Dir.Core.ErrorDocuments[status]; f != nil {
 			doc = f(r)
 		}
-		r.Status = status
 	}
 	if dropsConnection(status) {
 		r.Conn.KeepAlive = KeepAliveClose
