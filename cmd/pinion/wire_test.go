@@ -249,7 +249,7 @@ func TestManyIdleConnections(t *testing.T) {
 	}
 	after := s.memory("VmRSS")
 	t.Logf("%d idle connections: %d KiB in all, %d bytes each", many, (after-before)>>10, (after-before)/many)
-	if each := (after - before) / many; each > 32<<10 {
+	if each := (after - before) / many; each > 32<<10 && !raced {
 		t.Errorf("an idle connection takes %d bytes, expected at most 32 KiB", each)
 	}
 	ask(conns[0])
@@ -295,7 +295,7 @@ func TestLargeBodyStreams(t *testing.T) {
 	}
 	grown := s.memory("VmHWM") - before
 	t.Logf("the process grew by %d KiB", grown>>10)
-	if grown > 64<<20 {
+	if grown > 64<<20 && !raced {
 		t.Errorf("two bodies of a GiB made the process grow by %d bytes", grown)
 	}
 }
