@@ -162,10 +162,12 @@ func (c *httpConn) serveRequest(g *Graph, base *Server) (more bool) {
 		if refused.Code != "" || refused.Reason != "" {
 			r.Logf(nil, LogInfo, refused.Code, "%s", refused.Reason)
 		}
-		r.RejectHead(refused.Status, refused.Note)
-		c.conn.Flush()
-		c.linger()
-		return false
+		if refused.Close {
+			r.RejectHead(refused.Status, refused.Note)
+			c.conn.Flush()
+			c.linger()
+			return false
+		}
 	}
 	c.body.ResetRequest(c.conn, &c.head, &limits)
 	if c.head.HasBody() {
@@ -175,7 +177,11 @@ func (c *httpConn) serveRequest(g *Graph, base *Server) (more bool) {
 			c.body.SetDeadline(c.bodyDue)
 		}
 	}
-	r.Process()
+	if refused != nil {
+		r.refuse(refused.Status, refused.Note)
+	} else {
+		r.Process()
+	}
 	switch {
 	case c.cut:
 		return false
