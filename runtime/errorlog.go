@@ -230,6 +230,12 @@ func (s *Server) LogCausef(m *Module, l Level, err error, id, format string, arg
 	s.Errors.Write(&LogEntry{Time: time.Now(), Module: m, Level: l, ID: id, Server: s, Err: err, Message: fmt.Sprintf(format, args...)})
 }
 
+// Causes that httpd logs by APR's names for what has no number in the system.
+var (
+	ErrGeneral    = errors.New("internal error")           // APR_EGENERAL
+	ErrIncomplete = errors.New("processing is incomplete") // APR_INCOMPLETE
+)
+
 // Cause is Err as httpd logs it, "(111)Connection refused", with APR's numbers for what is no system error; "" for none.
 func (e *LogEntry) Cause() string {
 	err := e.Err
@@ -245,6 +251,10 @@ func (e *LogEntry) Cause() string {
 		return "(" + strconv.Itoa(int(no)) + ")" + text
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "(70014)End of file found"
+	case errors.Is(err, ErrGeneral):
+		return "(20014)Internal error (specific information not available)"
+	case errors.Is(err, ErrIncomplete):
+		return "(70008)Partial results are valid but processing is incomplete"
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return "(70007)The timeout specified has expired"
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -29,6 +30,11 @@ type transport struct {
 	mu    sync.Mutex
 	addrs []netip.Addr
 	until time.Time // when addrs must be looked up anew; zero for never
+
+	// quits says that the last kept connection of this backend was found closed: it may be one that closes each after its
+	// answer without saying so. (As pinion comes back sooner than httpd, it meets such a close half way: with a Python
+	// backend in 3 to 11 of 100 requests, httpd in 0.3.)
+	quits atomic.Bool
 }
 
 // Close closes the idle connections; those in use are closed after their request.
