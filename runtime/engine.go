@@ -44,12 +44,14 @@ func NewEngine(g *Graph) *Engine {
 		e.conns[i].set = map[*tracked]struct{}{}
 	}
 	e.graph.Store(g)
+	g.childInit()
 	return e
 }
 
 // Swap makes g the graph of every request from now on. The old one lives until its last request has ended.
 func (e *Engine) Swap(g *Graph) {
-	if old := e.graph.Swap(g); old != nil && old != g {
+	if old := e.graph.Swap(g); old != g {
+		g.childInit()
 		old.Retire()
 	}
 }

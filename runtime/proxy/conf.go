@@ -50,14 +50,13 @@ type ServerConf struct {
 	Persist       bool                // BalancerPersist; not inherited
 	FlagR         runtime.Opt[FlagR]
 
-	index       []*mountIndex // of the main server, then of this one
-	workers     workerIndex
-	balancers   map[string]*Balancer
-	reverse     *Worker // the generic worker; in the main server only
-	own         int     // how many of Mounts are the main server's
-	healthNoted bool
-	runtimeDir  string // what sockets are relative to; in the main server only
-	key         string // names the server over reloads
+	index      []*mountIndex // of the main server, then of this one
+	workers    workerIndex
+	balancers  map[string]*Balancer
+	reverse    *Worker // the generic worker; in the main server only
+	own        int     // how many of Mounts are the main server's
+	runtimeDir string  // what sockets are relative to; in the main server only
+	key        string  // names the server over reloads
 }
 
 // DirConf is mod_proxy's per-directory configuration. Immutable once compiled.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -151,7 +152,7 @@ func (x *exchange) dial() (net.Conn, error) {
 }
 
 func (x *exchange) dialSocket() (net.Conn, error) {
-	ctx, cancel := within(x.w.ConnectTimeout(x.r))
+	ctx, cancel := x.within(x.w.ConnectTimeout(x.r))
 	defer cancel()
 	nc, err := new(net.Dialer).DialContext(ctx, "unix", x.socket)
 	if err != nil {
@@ -190,7 +191,7 @@ func (x *exchange) dialAny(addrs []netip.Addr) (nc net.Conn, err error) {
 	}
 	for i, a := range addrs {
 		to := netip.AddrPortFrom(a, uint16(x.port))
-		ctx, cancel := within(x.w.ConnectTimeout(x.r))
+		ctx, cancel := x.within(x.w.ConnectTimeout(x.r))
 		nc, err = d.DialContext(ctx, "tcp", to.String())
 		cancel()
 		if err == nil {
@@ -234,7 +235,7 @@ func (x *exchange) lookup(anew bool) ([]netip.Addr, error) {
 			return addrs, nil
 		}
 	}
-	ctx, cancel := within(x.w.ConnectTimeout(x.r))
+	ctx, cancel := x.within(x.w.ConnectTimeout(x.r))
 	defer cancel()
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", x.host)
 	if err != nil {
@@ -295,7 +296,7 @@ func (x *exchange) handshake(nc net.Conn) (net.Conn, error) {
 	cfg := base.Clone()
 	cfg.ServerName = x.serverName()
 	tc := tls.Client(nc, cfg)
-	ctx, cancel := within(x.w.Timeout(x.r))
+	ctx, cancel := x.within(x.w.Timeout(x.r))
 	defer cancel()
 	if err := tc.HandshakeContext(ctx); err != nil {
 		nc.Close()
@@ -305,9 +306,18 @@ func (x *exchange) handshake(nc net.Conn) (net.Conn, error) {
 }
 
 // within is a context that ends after d; 0 is no limit.
-func within(d time.Duration) (context.Context, context.CancelFunc) {
+func (x *exchange) within(d time.Duration) (context.Context, context.CancelFunc) {
 	if d <= 0 {
-		return context.Background(), func() {}
+		return x.Context, func() {}
 	}
-	return context.WithTimeout(context.Background(), d)
+	return context.WithTimeout(x.Context, d)
+}
+
+// Dial connects to the backend of w as a proxied request does, beside the pool, until ctx ends: for health checks. r stands for
+// the request; function names the caller in the log.
+func (t *transport) Dial(ctx context.Context, r *runtime.Request, w *proxy.Worker, function string) (net.Conn, error) {
+	secure := w.Scheme == "https" || w.Scheme == "wss"
+	x := &exchange{Context: ctx, use: use{r: r, w: w, conf: proxy.Conf(r), dir: proxy.Dir(r), t: t, scheme: function,
+		host: strings.Trim(w.Hostname, "[]"), port: w.Port, socket: w.UDS, secure: secure}}
+	return x.dial()
 }
