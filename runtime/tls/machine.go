@@ -107,7 +107,7 @@ func newBackend(c *runtime.Compiler, o *outward) (*backend, *parser.Diagnostic) 
 	return b, nil
 }
 
-// withChain puts the authorities above a certificate behind it, the topmost one left out.
+// withChain puts the authorities above a certificate behind it, as far as they are known.
 func withChain(cert tls.Certificate, known []*x509.Certificate) machineCert {
 	m := machineCert{cert: cert, issuers: [][]byte{cert.Leaf.RawIssuer}}
 	for at := cert.Leaf; !selfSigned(at) && len(m.issuers) < 10; {
@@ -118,9 +118,7 @@ func withChain(cert tls.Certificate, known []*x509.Certificate) machineCert {
 		if i == len(known) {
 			break
 		}
-		if at = known[i]; selfSigned(at) {
-			break
-		}
+		at = known[i]
 		m.issuers = append(m.issuers, at.RawIssuer)
 		m.cert.Certificate = append(m.cert.Certificate, at.Raw)
 	}
