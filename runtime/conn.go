@@ -159,13 +159,15 @@ func (c *httpConn) serveRequest(g *Graph, base *Server) (more bool) {
 	c.req = r
 	c.fill(r)
 	if refused != nil {
-		r.Logf(nil, LogInfo, refused.Code, "%s", refused.Reason)
-	}
-	if refused != nil && refused.Status != 417 {
-		r.RejectHead(refused.Status, refused.Note)
-		c.conn.Flush()
-		c.linger()
-		return false
+		if refused.Code != "" || refused.Reason != "" {
+			r.Logf(nil, LogInfo, refused.Code, "%s", refused.Reason)
+		}
+		if refused.Close {
+			r.RejectHead(refused.Status, refused.Note)
+			c.conn.Flush()
+			c.linger()
+			return false
+		}
 	}
 	c.body.ResetRequest(c.conn, &c.head, &limits)
 	if c.head.HasBody() {
@@ -176,8 +178,7 @@ func (c *httpConn) serveRequest(g *Graph, base *Server) (more bool) {
 		}
 	}
 	if refused != nil {
-		// An expectation that can't be met: the head is whole all the same, and the connection can go on.
-		r.reject(417)
+		r.refuse(refused.Status, refused.Note)
 	} else {
 		r.Process()
 	}

@@ -74,19 +74,18 @@ func (r *Request) recoverPanic() {
 
 // RejectHead answers a request whose head could not be read: status and, for its page, notes.
 func (r *Request) RejectHead(status int, notes string) {
+	r.Conn.KeepAlive = KeepAliveClose
+	r.refuse(status, notes)
+}
+
+// refuse answers a request whose head says what it may not. The connection may go on.
+func (r *Request) refuse(status int, notes string) {
 	defer r.recoverPanic()
 	r.Status = status
 	if notes != "" {
 		r.Notes.Set("error-notes", notes)
 	}
-	r.Conn.KeepAlive = KeepAliveClose
-	r.reject(Result(status))
-}
-
-// reject answers with an error instead of going through the phases.
-func (r *Request) reject(res Result) {
-	defer r.recoverPanic()
-	r.die(res, 0)
+	r.die(Result(status), 0)
 	r.finish()
 	r.logTransaction()
 }
@@ -276,10 +275,10 @@ func (r *Request) die(res Result, second int) {
 		}
 	}
 	if second == 0 {
+		r.Status = status
 		if f := r.Dir.Core.ErrorDocuments[status]; f != nil {
 			doc = f(r)
 		}
-		r.Status = status
 	}
 	if dropsConnection(status) {
 		r.Conn.KeepAlive = KeepAliveClose

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -36,6 +37,10 @@ func TestScripts(t *testing.T) {
 			switch cond {
 			case "root":
 				return os.Geteuid() == 0, nil
+			case "untouched": // Debian's configuration of apache2 is as the package leaves it
+				changed, err := exec.Command("dpkg", "--verify", "apache2").Output()
+				sites, _ := filepath.Glob("/etc/apache2/sites-enabled/*")
+				return err == nil && len(changed) == 0 && len(sites) == 1, nil
 			case "apache2":
 				_, err := os.Stat("/usr/lib/apache2/modules/mod_mpm_event.so")
 				return err == nil, nil

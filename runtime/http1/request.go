@@ -329,7 +329,7 @@ func (h *RequestHead) finish(lim *Limits) error {
 	}
 	if h.expect != "" {
 		if !table.EqualFold(h.expect, "100-continue") {
-			return &ProtocolError{Status: 417, Code: "AH00570", Close: true,
+			return &ProtocolError{Status: 417, Code: "AH00570",
 				Reason: `Expect: expected "100-continue", found ` + quote(h.expect)}
 		}
 		h.Expect100 = true
