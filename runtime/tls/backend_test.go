@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -359,8 +360,8 @@ func TestBackendFilesAreWatched(t *testing.T) {
 	if g == nil {
 		t.Fatal(found)
 	}
-	if files := strings.Join(g.Files, " "); !strings.Contains(files, path) || !strings.Contains(files+" ", dir+" ") {
-		t.Errorf("expected %s and %s among the watched files, found %s", path, dir, files)
+	if !slices.Contains(g.Files, path) || !slices.Contains(g.Folders, dir) {
+		t.Errorf("expected %s and %s to be watched, found %v and %v", path, dir, g.Files, g.Folders)
 	}
 }
 

@@ -141,10 +141,10 @@ func readPool(c *runtime.Compiler, caFile, caPath *file) (*x509.CertPool, *parse
 		}
 	}
 	if caPath != nil {
+		c.WatchFolder(caPath.path)
 		names, _ := filepath.Glob(filepath.Join(caPath.path, "*"))
 		for _, n := range names {
 			if st, err := os.Stat(n); err == nil && st.Mode().IsRegular() {
-				c.Watch(n)
 				if err := add(n, caPath, false); err != nil {
 					return nil, err
 				}

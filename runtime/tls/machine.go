@@ -137,13 +137,12 @@ func (o *outward) read(c *runtime.Compiler) (*material, *parser.Diagnostic) {
 		paths, err := []string{f.path}, error(nil)
 		if folder {
 			paths, err = filesIn(f.path, want)
+			c.WatchFolder(f.path)
+		} else {
+			c.Watch(f.path)
 		}
-		c.Watch(f.path)
 		for _, p := range paths {
 			var text []byte
-			if folder {
-				c.Watch(p)
-			}
 			if text, err = os.ReadFile(p); err == nil {
 				fmt.Fprintf(sum, "%s %d %s", f.cmd.Node.Name, len(text), text)
 				err = take(text)
