@@ -21,6 +21,7 @@ type Graph struct {
 	Process map[string][]string
 	State   *State
 	Files   []string // absolute paths that directives named: certificates, maps, password files; watched
+	Folders []string // absolute paths of folders whose every file counts; watched
 	Hash    string   // of the configuration's text, for metrics
 	Banner  string   // of ServerTokens, "Apache/2.4.71 (Unix)" by default; "" sends no Server header
 

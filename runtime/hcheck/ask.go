@@ -142,7 +142,7 @@ func (t *target) exchange(c *http1.Conn, r *runtime.Request) error {
 	if _, err := c.WriteString(t.request); err != nil {
 		return err
 	}
-	if err := c.FlushAwait(); err != nil {
+	if err := c.FlushAwait(false); err != nil {
 		return err
 	}
 	var head http1.ResponseHead

@@ -40,6 +40,7 @@ type use struct {
 	target    string // path and query
 	socket    string
 	secure    bool
+	tls       runtime.BackendTLS // nil where it is not to be spoken
 
 	reused  bool // c has served a request before
 	closing bool // c must not be kept
@@ -153,6 +154,9 @@ func (x *exchange) prepare() {
 	r, w := x.r, x.w
 	if x.socket = w.UDS; x.socket == "" && r.Notes.Len() > 0 {
 		x.socket = r.Notes.Get("uds_path")
+	}
+	if x.secure {
+		x.tls = runtime.BackendTLSOf(r.Dir)
 	}
 	x.closing = x.t == nil || !w.Reuse()
 	x.debug = r.Server.LogOn(proxy.Module, runtime.LogDebug)
@@ -287,7 +291,7 @@ func (x *exchange) connect() runtime.Result {
 	if !reused {
 		info := &connInfo{port: localPort(c)}
 		if x.secure {
-			info.sni = x.serverName()
+			info.sni, info.tls = x.serverName(), x.tls
 		}
 		c.Data = info
 	}
@@ -334,7 +338,7 @@ func (x *exchange) get() (*http1.Conn, bool, error) {
 // fit tells whether a kept connection can take this request (ap_proxy_check_connection).
 func (x *exchange) fit(c *http1.Conn) bool {
 	if x.secure {
-		if info, ok := c.Data.(*connInfo); !ok || info.sni != x.serverName() {
+		if info, ok := c.Data.(*connInfo); !ok || info.sni != x.serverName() || info.tls != x.tls {
 			return false
 		}
 	}

@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"os"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -26,9 +29,13 @@ func (x *exchange) connectFailed(err error) runtime.Result {
 	case atLookup:
 		return proxy.Error(r, 500, "DNS lookup failure for: "+x.host)
 	case atHandshake:
-		r.LogCausef(proxy.Module, runtime.LogErr, d.err, "AH01084", "pass request body failed to %s:%d (%s)", x.host, x.port, x.host)
-		x.logPassFailed()
-		return proxy.Error(r, 500, "Error during SSL Handshake with remote server")
+		cause := errors.New("(20014)Internal error (" + strings.ReplaceAll(d.err.Error(), ": ", ", ") + ")")
+		r.LogCausef(proxy.Module, runtime.LogErr, cause, "AH01084", "pass request body failed to %s (%s)", d.remote, x.host)
+		res := proxy.Error(r, 500, "Error during SSL Handshake with remote server")
+		x.logPassFailed(d.remote)
+		return res
+	case atSetup:
+		return 500
 	}
 	if w.Fail(time.Now()) {
 		r.Server.Logf(proxy.Module, runtime.LogErr, "AH00959", "ap_proxy_connect_backend disabling worker for (%s:%d) for %ds",
@@ -150,19 +157,27 @@ func (x *exchange) bodyFailed(err error) runtime.Result {
 	var we *http1.WriteError
 	if !errors.As(err, &we) {
 		r.LogCausef(proxy.Module, runtime.LogErr, err, "AH02608", "read request body failed to %s:%d (%s) from %s ()", x.host, x.port, x.host, r.ClientIP)
-		x.logPassFailed()
+		x.logPassFailed(x.peer())
 		return bodyStatus(err)
 	}
-	r.LogCausef(proxy.Module, runtime.LogErr, we.Err, "AH01084", "pass request body failed to %s:%d (%s)", x.host, x.port, x.host)
-	x.logPassFailed()
+	r.LogCausef(proxy.Module, runtime.LogErr, we.Err, "AH01084", "pass request body failed to %s (%s)", x.peer(), x.host)
+	x.logPassFailed(x.peer())
 	if isTimeout(err) {
 		return 504
 	}
 	return 502
 }
 
-func (x *exchange) logPassFailed() {
-	x.r.Logf(Module, runtime.LogErr, "AH01097", "pass request body failed to %s:%d (%s) from %s ()", x.host, x.port, x.host, x.r.ClientIP)
+func (x *exchange) logPassFailed(peer string) {
+	x.r.Logf(Module, runtime.LogErr, "AH01097", "pass request body failed to %s (%s) from %s ()", peer, x.host, x.r.ClientIP)
+}
+
+// peer is the address of the backend as logged.
+func (x *exchange) peer() string {
+	if x.c != nil && x.socket == "" {
+		return x.c.NetConn().RemoteAddr().String()
+	}
+	return net.JoinHostPort(x.host, strconv.Itoa(x.port))
 }
 
 // relayFailed ends an answer whose body could not be had, or not be sent on.
