@@ -21,6 +21,7 @@ type Engine struct {
 	conns    [sharedCounters]connSet
 	open     sync.WaitGroup
 	tunnels  atomic.Int64
+	reload   func(ctx context.Context, reason string) error
 }
 
 // connSet is the open connections whose number falls to one shard: so accepting takes no lock that all share.
@@ -44,12 +45,36 @@ func NewEngine(g *Graph) *Engine {
 		e.conns[i].set = map[*tracked]struct{}{}
 	}
 	e.graph.Store(g)
+	g.live()
 	return e
+}
+
+func (g *Graph) live() {
+	for _, m := range g.modules {
+		if m.Live != nil {
+			m.Live(g)
+		}
+	}
+}
+
+// ErrNoReload is Reload's error where nothing can load the configuration anew.
+var ErrNoReload = errors.New("this process can't load its configuration anew")
+
+// OnReload says how the configuration is loaded anew. It must be called before connections are served.
+func (e *Engine) OnReload(f func(ctx context.Context, reason string) error) { e.reload = f }
+
+// Reload loads the configuration anew on a module's behalf and waits for the outcome: an error where the old one stays.
+func (e *Engine) Reload(ctx context.Context, reason string) error {
+	if e.reload == nil {
+		return ErrNoReload
+	}
+	return e.reload(ctx, reason)
 }
 
 // Swap makes g the graph of every request from now on. The old one lives until its last request has ended.
 func (e *Engine) Swap(g *Graph) {
 	if old := e.graph.Swap(g); old != nil && old != g {
+		g.live()
 		old.Retire()
 	}
 }

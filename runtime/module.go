@@ -74,6 +74,8 @@ type Module struct {
 	PostConfig func(c *Compiler)
 	// PostServer runs for each merged vhost (and the main server), before PostConfig.
 	PostServer func(c *Compiler, s *Server)
+	// Live runs each time a graph becomes the one that requests are served with, at the start and after each reload.
+	Live func(g *Graph)
 
 	index int
 }
