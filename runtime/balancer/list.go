@@ -49,7 +49,7 @@ func infoOf(b *proxy.Balancer) Info {
 		st.Elections.Settle()
 	}
 	st.Mu.Unlock()
-	x := Info{Balancer: b, MethodName: b.LBMethod.Or(methods[0]), StickyHits: st.StickyHits.Load(), StickyMisses: st.StickyMisses.Load(),
+	x := Info{Balancer: b, MethodName: b.LBMethod(), StickyHits: st.StickyHits.Load(), StickyMisses: st.StickyMisses.Load(),
 		RouteChanges: st.RouteChanges.Load(), Workers: make([]WorkerInfo, 0, len(b.Members))}
 	for _, w := range b.Members {
 		i := WorkerInfo{Worker: w, StatusNow: w.Status(), Elected: w.State.Elected.Load(), Busy: w.State.Busy.Load(), LBStatus: w.State.LBStatus.Load(),

@@ -155,7 +155,7 @@ type pooled interface{ Connections() (idle, busy int) }
 func (o output) worker(w *workerEntry) {
 	put := func(m *metric, v int64) { o.put(m, float64(v), w.vhost, w.balancer, w.name) }
 	st := w.of.State
-	o.put(workerInfo, 1, w.vhost, w.balancer, w.name, w.route)
+	o.put(workerInfo, 1, w.vhost, w.balancer, w.name, clean(w.of.Route()))
 	status := w.of.Status()
 	for _, f := range flags {
 		o.flag(workerStatus, f.on(w.of, status), w.vhost, w.balancer, w.name, f.name)

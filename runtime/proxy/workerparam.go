@@ -68,11 +68,11 @@ var workerParams = map[string]func(w *Worker, s *setting) error{
 	},
 	"addressttl": setAddressTTL,
 	"route": func(w *Worker, s *setting) (err error) {
-		w.Route, err = s.text(64)
+		w.Params.Route, err = s.text(64)
 		return err
 	},
 	"redirect": func(w *Worker, s *setting) (err error) {
-		w.Redirect, err = s.text(64)
+		w.Params.Redirect, err = s.text(64)
 		return err
 	},
 	"status":       setStatus,
@@ -86,7 +86,7 @@ var workerParams = map[string]func(w *Worker, s *setting) error{
 		return err
 	},
 	"lbset": func(w *Worker, s *setting) (err error) {
-		w.LBSet, err = s.number(0, 99)
+		w.Params.LBSet, err = s.number(0, 99)
 		return err
 	},
 	"flusher": func(w *Worker, s *setting) (err error) {
@@ -162,7 +162,7 @@ func setLoadFactor(w *Worker, s *setting) error {
 	if end < len(s.val) {
 		s.cmd.Report(warning(s.errorf("not-a-number", "loadfactor expects a number, found %q: read as %v, as httpd does", s.val, f)))
 	}
-	w.LBFactor = int(f * 100)
+	w.Params.LBFactor = int(f * 100)
 	return nil
 }
 
