@@ -17,6 +17,7 @@ import (
 	"pinion/runtime/errorlog"
 	"pinion/runtime/headers"
 	"pinion/runtime/http2"
+	"pinion/runtime/manager"
 	"pinion/runtime/metrics"
 	"pinion/runtime/mime"
 	"pinion/runtime/proxy"
@@ -42,7 +43,7 @@ func list() []*runtime.Module {
 		authz.Modules(),
 		[]*runtime.Module{env.Module, headers.Module},
 		[]*runtime.Module{proxy.Module, proxy.Pinion, proxyhttp.Module, proxyhttp.WSTunnel},
-		[]*runtime.Module{balancer.Module, balancer.ByRequests, balancer.ByTraffic, balancer.ByBusyness},
+		[]*runtime.Module{balancer.Module, balancer.ByRequests, balancer.ByTraffic, balancer.ByBusyness, manager.Module},
 		[]*runtime.Module{alias.Module, dir.Module, autoindex.Module, mime.Module, rewrite.Module, setenvif.Module, tls.Module, http2.Module, metrics.Module},
 	)
 	return append(all, directives.Rest(all))

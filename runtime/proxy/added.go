@@ -65,6 +65,11 @@ func (b *Balancer) Remove(w *Worker) bool {
 	return b.State.removeAdded(func(a Added) bool { return a == *w.Added })
 }
 
+// Forget takes back what Add noted.
+func (st *BalancerState) Forget(url string) {
+	st.removeAdded(func(a Added) bool { return a.URL == url })
+}
+
 // AddedMembers returns what was added, in the order it was.
 func (st *BalancerState) AddedMembers() []Added {
 	if p := st.added.Load(); p != nil {

@@ -73,6 +73,8 @@ type BalancerState struct {
 	Changes atomic.Uint64
 	// Tuned counts the changes of what the elections are built from: factors, sets, routes, the method.
 	Tuned atomic.Uint64
+	// ResetDue says that an operator has made a member usable: the turns begin anew when the next one is added (httpd's need_reset).
+	ResetDue atomic.Bool
 	// Nonce is the random nonce made at the balancer's first definition.
 	Nonce string
 

@@ -97,14 +97,9 @@ func attemptsText(o runtime.Opt[int]) string {
 func attemptsOf(s string) (o runtime.Opt[int]) {
 	if s != "" {
 		o.Set = true
-		o.V, _ = strconv.Atoi(s) // it was checked
+		o.V = numberOf[int](s)
 	}
 	return o
-}
-
-func secondsOf(s string) time.Duration {
-	n, _ := strconv.Atoi(s) // it was checked
-	return time.Duration(n) * time.Second
 }
 
 var balancerHands = map[string]*balancerParam{
@@ -129,7 +124,7 @@ var balancerHands = map[string]*balancerParam{
 		file:  func(b *Balancer) string { return strconv.Itoa(int(b.BalancerParams.Timeout / time.Second)) },
 		check: func(_ *Balancer, v string) (string, error) { return checkNumber(v, 0, 7200) },
 		compile: func(h *balancerHand, file, value string) {
-			h.timeout = handed[time.Duration]{true, secondsOf(file), secondsOf(value)}
+			h.timeout = handed[time.Duration]{true, numberOf[time.Duration](file) * time.Second, numberOf[time.Duration](value) * time.Second}
 		},
 		touches: func(*Balancer) {},
 	},
@@ -185,6 +180,16 @@ func (b *Balancer) Set(name, value string, by Hand) (from, to string, err error)
 		return "", "", ErrNoParam
 	}
 	return operate(b, b.hand, name, p, value, by, compileBalancerHand)
+}
+
+// Check tells whether Set would take the value.
+func (b *Balancer) Check(name, value string) error {
+	p := balancerHands[name]
+	if p == nil {
+		return ErrNoParam
+	}
+	_, err := p.check(b, value)
+	return err
 }
 
 // FileValue is what the file says of a parameter that can be set by hand.

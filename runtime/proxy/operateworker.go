@@ -1,7 +1,10 @@
 package proxy
 
 import (
+	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -10,6 +13,10 @@ type workerHand struct {
 	mask, bits, base Status // bits under mask were set when the file said base
 	factor, set      handed[int]
 	route, redirect  handed[string]
+
+	method, uri, expr handed[string] // of the health check
+	interval          handed[time.Duration]
+	passes, fails     handed[int]
 }
 
 type workerParam = param[*Worker, workerHand]
@@ -56,6 +63,16 @@ func (w *Worker) Status() Status {
 	return s | Status(w.State.run.Load())
 }
 
+// HealthNow are the hc… parameters: the file's, or what an operator set.
+func (w *Worker) HealthNow() Health {
+	c := w.Params.Health
+	if h := w.State.hand.hot(); h != nil {
+		c.Method, c.URI, c.Expr = h.method.over(c.Method), h.uri.over(c.URI), h.expr.over(c.Expr)
+		c.Interval, c.Passes, c.Fails = h.interval.over(c.Interval), h.passes.over(c.Passes), h.fails.over(c.Fails)
+	}
+	return c
+}
+
 // HandStatus are the letters of status= that can be set by hand and stay: "status." and one of them is the parameter.
 const HandStatus = "INDSHR"
 
@@ -73,9 +90,7 @@ var workerHands = map[string]*workerParam{
 		file:  func(w *Worker) string { return strconv.Itoa(w.Params.LBSet) },
 		check: func(_ *Worker, v string) (string, error) { return checkNumber(v, 0, 99) },
 		compile: func(h *workerHand, file, value string) {
-			h.set = handed[int]{set: true}
-			h.set.file, _ = strconv.Atoi(file) // both were checked
-			h.set.value, _ = strconv.Atoi(value)
+			h.set = handed[int]{true, numberOf[int](file), numberOf[int](value)}
 		},
 		touches: (*Worker).retuned,
 	},
@@ -91,6 +106,65 @@ var workerHands = map[string]*workerParam{
 		compile: func(h *workerHand, file, value string) { h.redirect = handed[string]{true, file, value} },
 		touches: (*Worker).retuned,
 	},
+	"hcmethod": {
+		file:    func(w *Worker) string { return w.Params.Health.Method },
+		check:   func(_ *Worker, v string) (string, error) { return checkHCMethod(v) },
+		compile: func(h *workerHand, file, value string) { h.method = handed[string]{true, file, value} },
+		touches: (*Worker).changed,
+	},
+	"hcuri": {
+		file:    func(w *Worker) string { return w.Params.Health.URI },
+		check:   func(_ *Worker, v string) (string, error) { return checkText(64)(v) },
+		compile: func(h *workerHand, file, value string) { h.uri = handed[string]{true, file, value} },
+		touches: (*Worker).changed,
+	},
+	"hcexpr": {
+		file:    func(w *Worker) string { return w.Params.Health.Expr },
+		check:   func(_ *Worker, v string) (string, error) { return checkText(16)(v) },
+		compile: func(h *workerHand, file, value string) { h.expr = handed[string]{true, file, value} },
+		touches: (*Worker).changed,
+	},
+	"hcinterval": {
+		file:  func(w *Worker) string { return milliseconds(w.Params.Health.Interval) },
+		check: func(_ *Worker, v string) (string, error) { return checkNumber(v, 100, maxInt) },
+		compile: func(h *workerHand, file, value string) {
+			h.interval = handed[time.Duration]{true, numberOf[time.Duration](file) * time.Millisecond, numberOf[time.Duration](value) * time.Millisecond}
+		},
+		touches: (*Worker).changed,
+	},
+	"hcpasses": {
+		file:  func(w *Worker) string { return strconv.Itoa(w.Params.Health.Passes) },
+		check: func(_ *Worker, v string) (string, error) { return checkNumber(v, 0, maxInt) },
+		compile: func(h *workerHand, file, value string) {
+			h.passes = handed[int]{true, numberOf[int](file), numberOf[int](value)}
+		},
+		touches: (*Worker).changed,
+	},
+	"hcfails": {
+		file:  func(w *Worker) string { return strconv.Itoa(w.Params.Health.Fails) },
+		check: func(_ *Worker, v string) (string, error) { return checkNumber(v, 0, maxInt) },
+		compile: func(h *workerHand, file, value string) {
+			h.fails = handed[int]{true, numberOf[int](file), numberOf[int](value)}
+		},
+		touches: (*Worker).changed,
+	},
+}
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(int64(d/time.Millisecond), 10) }
+
+// numberOf reads a number that was checked.
+func numberOf[T ~int | ~int64](s string) T {
+	n, _ := strconv.Atoi(s)
+	return T(n)
+}
+
+// checkHCMethod takes a method of health checks in whatever case.
+func checkHCMethod(v string) (string, error) {
+	m := strings.ToUpper(v)
+	if !slices.Contains(healthMethods, m) {
+		return "", fmt.Errorf("expected one of %s, found %q", strings.Join(healthMethods, ", "), v)
+	}
+	return m, nil
 }
 
 func init() {
@@ -135,6 +209,16 @@ func (w *Worker) Set(name, value string, by Hand) (from, to string, err error) {
 		return "", "", ErrNoParam
 	}
 	return operate(w, &w.State.hand, name, p, value, by, compileWorkerHand)
+}
+
+// Check tells whether Set would take the value.
+func (w *Worker) Check(name, value string) error {
+	p := workerHands[name]
+	if p == nil {
+		return ErrNoParam
+	}
+	_, err := p.check(w, value)
+	return err
 }
 
 // FileValue is what the file says of a parameter that can be set by hand.

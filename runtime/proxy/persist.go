@@ -337,15 +337,8 @@ func (st *store) collect() *savedStates {
 }
 
 func (s *WorkerState) saved() savedWorker {
-	x := savedWorker{ByHand: s.hand.settings(), ErrorTime: s.ErrorTime.Load(), Retries: s.Retries.Load(), Errors: s.Errors.Load(), Elected: s.Elected.Load(),
+	return savedWorker{Run: Status(s.run.Load()).Letters(), ByHand: s.hand.settings(), ErrorTime: s.ErrorTime.Load(), Retries: s.Retries.Load(), Errors: s.Errors.Load(), Elected: s.Elected.Load(),
 		LBStatus: s.LBStatus.Load(), Transferred: s.Transferred.Load(), Read: s.Read.Load()}
-	run := Status(s.run.Load())
-	for i := range letters {
-		if run.Has(1 << i) {
-			x.Run += letters[i : i+1]
-		}
-	}
-	return x
 }
 
 // writeWhole replaces the file by one with that content.

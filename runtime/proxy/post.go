@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"pinion/parser"
 	"pinion/runtime"
@@ -120,7 +121,7 @@ func adopt[T any](c *runtime.Compiler, key string, make func() *T) *T {
 
 func adoptWorker(c *runtime.Compiler, w *Worker, saved *store) {
 	w.State = adopt(c, "proxy.worker "+w.Key(), func() *WorkerState {
-		st := &WorkerState{}
+		st := &WorkerState{since: time.Now()}
 		// The file's E and C hold from the start until a request or a health check finds otherwise.
 		st.run.Store(uint32(w.Params.Status & transient))
 		saved.worker(w, st)

@@ -84,12 +84,14 @@ func (s *WorkerState) CountElected(now time.Time) {
 type OwnRoute struct {
 	Minute, FiveMinutes, Hour int64     // in the last one, counted in slices of five seconds
 	Last                      time.Time // when the last one came; zero for none
+	Since                     time.Time // when counting began
 }
 
 // OwnRoute reads the counts as of now. BalancerState.Mu is held.
 func (s *WorkerState) OwnRoute(now time.Time) OwnRoute {
 	t, x := now.Unix(), &s.routed
 	o := OwnRoute{Minute: x.within(t, time.Minute), FiveMinutes: x.within(t, 5*time.Minute), Hour: x.within(t, time.Hour)}
+	o.Since = s.since
 	if x.when != 0 {
 		o.Last = time.Unix(x.when, 0)
 	}

@@ -217,6 +217,7 @@ type WorkerState struct {
 	Turn int32
 
 	routed, elections Recent // guarded by BalancerState.Mu
+	since             time.Time
 
 	run  atomic.Uint32 // the transient bits
 	hand byHand[workerHand]

@@ -10,9 +10,12 @@ import (
 	"pinion/runtime"
 )
 
+// DefaultRetry is retry= where it is not given.
+const DefaultRetry = 60 * time.Second
+
 // defaultParams are a worker's parameters where none is given.
 func defaultParams() Params {
-	return Params{LBFactor: 100, Retry: 60 * time.Second, SMax: -1, FlushWait: 10 * time.Millisecond,
+	return Params{LBFactor: 100, Retry: DefaultRetry, SMax: -1, FlushWait: 10 * time.Millisecond,
 		Health: Health{Method: "NONE", Interval: 30 * time.Second, Passes: 1, Fails: 1}}
 }
 
