@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -166,9 +167,29 @@ func (o output) worker(w *workerEntry) {
 	put(workerRetries, st.Retries.Load())
 	put(workerTransferred, st.Transferred.Load())
 	put(workerRead, st.Read.Load())
+	o.ownRoute(w)
 	if t, ok := w.of.Transport.(pooled); ok {
 		idle, busy := t.Connections()
 		o.put(workerPool, float64(idle), w.vhost, w.balancer, w.name, "idle")
 		o.put(workerPool, float64(busy), w.vhost, w.balancer, w.name, "busy")
 	}
+}
+
+// ownRoute tells how far a member's fade-out is.
+func (o output) ownRoute(w *workerEntry) {
+	b := w.of.Balancer
+	if b == nil || w.of.Route() == "" {
+		return
+	}
+	b.State.Mu.Lock()
+	own := w.of.State.OwnRoute(time.Now())
+	b.State.Mu.Unlock()
+	o.put(workerOwn, float64(own.Minute), w.vhost, w.balancer, w.name, "1m")
+	o.put(workerOwn, float64(own.FiveMinutes), w.vhost, w.balancer, w.name, "5m")
+	o.put(workerOwn, float64(own.Hour), w.vhost, w.balancer, w.name, "1h")
+	last := 0.0
+	if !own.Last.IsZero() {
+		last = float64(own.Last.Unix())
+	}
+	o.put(workerOwnLast, last, w.vhost, w.balancer, w.name)
 }
