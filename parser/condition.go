@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"path"
 	"regexp"
 	"strconv"
 	"strings"
@@ -31,7 +32,26 @@ func condition(test func(*loader, string) bool) func(*loader, *entry) {
 
 func (l *loader) ifDefine(name string) bool { return l.defines[name] }
 
-func (l *loader) ifModule(name string) bool { return l.o.Modules != nil && l.o.Modules(name) }
+// ifModule is true for a module that there is and, as in httpd, that a LoadModule before has loaded. A configuration
+// without LoadModule, as one written for pinion, has all modules.
+func (l *loader) ifModule(name string) bool {
+	if l.o.Modules == nil || !l.o.Modules(name) {
+		return false
+	}
+	return len(l.loaded) == 0 || l.o.Static == nil || l.o.Static(name) || l.loaded[name]
+}
+
+// loadModule notes both names of a module: "ssl_module" and, of modules/mod_ssl.so, "mod_ssl.c".
+func (l *loader) loadModule(args []string) {
+	if len(args) != 2 {
+		return
+	}
+	if l.loaded == nil {
+		l.loaded = map[string]bool{}
+	}
+	l.loaded[args[0]] = true
+	l.loaded[strings.TrimSuffix(path.Base(args[1]), ".so")+".c"] = true
+}
 
 func (l *loader) ifFile(name string) bool {
 	path := l.absolute(name)

@@ -75,6 +75,19 @@ func (l *loader) missing(in inclusion, summary string) {
 	l.sayInclude(s, in, "include-missing", detail, summary)
 }
 
+// unopened reports what could not be opened, for whatever reason.
+func (l *loader) unopened(in inclusion, what string, err error) {
+	summary := "could not open " + what + ": " + cause(err)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || isNotDir(err):
+		l.missing(in, summary)
+	case errors.Is(err, fs.ErrPermission):
+		l.sayInclude(Error, in, "include-failed", "let the user that pinion runs as read it, and enter the folders above it", summary)
+	default:
+		l.sayInclude(Error, in, "include-failed", "", summary)
+	}
+}
+
 // watch remembers a path or a pattern whose change changes the configuration.
 func (l *loader) watch(path string) {
 	if !l.watched[path] {
@@ -115,7 +128,7 @@ func (l *loader) includeFolderMatches(dir, first, rest string, more bool, in inc
 	entries, err := l.fs.ReadDir(dir)
 	if err != nil {
 		if !in.optional || !errors.Is(err, fs.ErrNotExist) {
-			l.missing(in, "could not open directory "+dir+": "+cause(err))
+			l.unopened(in, "directory "+dir, err)
 		}
 		return
 	}
@@ -157,7 +170,7 @@ func (l *loader) includeOne(path string, in inclusion) {
 		case err != nil:
 			l.watch(path)
 			if !in.optional || !errors.Is(err, fs.ErrNotExist) && !isNotDir(err) {
-				l.missing(in, "could not open configuration file "+path+": "+cause(err))
+				l.unopened(in, "configuration file "+path, err)
 			}
 			return
 		case info.IsDir():
@@ -171,12 +184,19 @@ func (l *loader) includeOne(path string, in inclusion) {
 		}
 		if p, err = l.parse(path, info); err != nil {
 			l.watch(path)
-			l.sayInclude(Error, in, "include-failed", "", "could not open configuration file "+path+": "+cause(err))
+			l.unopened(in, "configuration file "+path, err)
 			return
 		}
 		l.files[path] = p
 		l.tree.Files = append(l.tree.Files, path)
 	}
+	depth := 0
+	for f := in.chain; f != nil; f = f.Up {
+		if strings.HasPrefix(f.What, "Include") {
+			depth++
+		}
+	}
+	l.tree.Included = append(l.tree.Included, Included{path, in.place.Range.Start.Line, depth})
 	l.readSyntax(path, p.syntax, in.chain)
 }
 
@@ -189,7 +209,7 @@ func (l *loader) includeFolder(path string, in inclusion) {
 	}
 	entries, err := l.fs.ReadDir(path)
 	if err != nil {
-		l.sayInclude(Error, in, "include-failed", "", "could not open directory "+path+": "+cause(err))
+		l.unopened(in, "directory "+path, err)
 		return
 	}
 	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })

@@ -59,6 +59,7 @@ type loader struct {
 	defines         map[string]bool
 	vars            map[string]variable // by lower-case name, as httpd's table compares them
 	macros          map[string]*macro   // by lower-case name
+	loaded          map[string]bool     // names of modules that LoadModule has named
 	hints           int
 	watched         map[string]bool // what is in tree.Globs
 
@@ -229,7 +230,11 @@ func (l *loader) line(e *entry) {
 				n.work(l, e)
 			}
 		} else if l.check(e, n.def) {
-			l.kids = append(l.kids, l.node(e, n.def))
+			node := l.node(e, n.def)
+			l.kids = append(l.kids, node)
+			if n.def.Name == "LoadModule" {
+				l.loadModule(node.Args)
+			}
 		}
 	}
 }

@@ -21,6 +21,9 @@ type Options struct {
 	Nearest func(name string) string
 	// Modules answers <IfModule>: it is asked with names as "mod_headers.c" and as "headers_module".
 	Modules func(name string) bool
+	// Static tells which of them httpd has without a LoadModule. The others are there for <IfModule> once they have
+	// been loaded, in a configuration that has a LoadModule at all. nil: all of them.
+	Static func(name string) bool
 	// Defines are the names given with -D.
 	Defines []string
 	// Before and After are the directives given with -C and -c, one line each.

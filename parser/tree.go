@@ -14,6 +14,13 @@ type Frame struct {
 	Up    *Frame // the next link outwards, or nil
 }
 
+// Included is one reading of a file.
+type Included struct {
+	File  string
+	Line  int // of its Include; 0 for the main file
+	Depth int // how many Includes led to it
+}
+
 // Place is where something was written.
 type Place struct {
 	File  string
@@ -40,6 +47,7 @@ type Tree struct {
 	ServerRoot string
 	Files      []string          // every file read, in order of the first reading, absolute
 	Globs      []string          // absolute: every Include pattern and folder, each path that was missing, and what <IfFile> asks for
+	Included   []Included        // each reading of a file, in order
 	Defines    map[string]string // at the end of reading; "" for a name without a value
 
 	sources map[string][]byte

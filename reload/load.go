@@ -38,6 +38,7 @@ func (s *Source) Load(state *runtime.State) *Loaded {
 	o := s.Parse
 	o.Directives, o.Nearest = table.Lookup, table.Nearest
 	o.Modules = func(name string) bool { return runtime.HasModule(s.Modules, name) }
+	o.Static = func(name string) bool { return runtime.StaticModule(s.Modules, name) }
 	o.Offline = s.Offline
 	l := &Loaded{}
 	l.Tree, l.Diags = parser.Load(s.Path, &o)

@@ -35,6 +35,8 @@ type Status struct {
 type Supervisor struct {
 	Source   Source
 	Debounce time.Duration // 0 is DefaultDebounce; negative watches no files
+	// Admit, if set, is asked once before the first configuration is served; its error is Run's.
+	Admit func(l *Loaded) error
 	// Report, if set, is told of each attempt, the first one included, after it. It must not block.
 	Report func(l *Loaded, s *Status)
 	// Ready, if set, is called once when every listener is open.
@@ -123,6 +125,12 @@ func (s *Supervisor) Run(ctx context.Context, stop <-chan Stop) error {
 	began := time.Now()
 	l := s.Source.Load(runtime.NewState())
 	s.ls = &listeners{open: map[string]*listener{}, limit: &accepting{}}
+	if l.Graph != nil && s.Admit != nil {
+		if err := s.Admit(l); err != nil {
+			l.Graph.Retire()
+			return err
+		}
+	}
 	p := s.open(l)
 	s.note(l, "start", p != nil)
 	if p == nil {

@@ -16,7 +16,7 @@ func (c *Cmd) ParseAddrs(i int, text string) ([]ListenAddr, error) {
 	} else if j := strings.LastIndexByte(text, ':'); j >= 0 && strings.IndexByte(text[j:], ']') < 0 && (text[0] == '[' || strings.Count(text, ":") == 1) {
 		host, portText = text[:j], text[j+1:]
 	}
-	a := ListenAddr{Place: c.Node.Place}
+	a := ListenAddr{Place: c.Node.Place, Host: strings.ToLower(strings.Trim(host, "[]"))}
 	if portText == "*" {
 		portText = "0"
 	}
@@ -44,6 +44,10 @@ func (c *Cmd) ParseAddrs(i int, text string) ([]ListenAddr, error) {
 	}
 	ips, err := net.LookupIP(host)
 	if err != nil || len(ips) == 0 {
+		if EqualFold(c.Node.Name, "VirtualHost") {
+			c.Warnf("bad-address", "could not resolve host name %q: no request comes to this virtual host by it", host)
+			return nil, nil
+		}
 		return nil, WithDetail(c.ArgErrorf(i, "bad-address", "could not resolve host name %q", host),
 			"use an IP address, or * and ServerName")
 	}

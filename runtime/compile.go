@@ -337,7 +337,7 @@ func sealServer(s *Server) {
 		if (a.Regex != nil) != (b.Regex != nil) {
 			return b.Regex != nil
 		}
-		return a.Regex == nil && a.dirSegs < b.dirSegs
+		return a.dirSegs < b.dirSegs // of a regular expression too, as httpd does
 	})
 	s.Directories = sorted
 	s.locations = indexLocations(s.Locations)

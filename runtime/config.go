@@ -91,6 +91,7 @@ type ListenAddr struct {
 	Port     uint16
 	Default  bool   // _default_
 	Protocol string // Listen's second argument: "https", "http" or ""
+	Host     string // the address as written, in lower case, without port and brackets
 	Place    parser.Place
 }
 

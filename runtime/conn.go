@@ -87,9 +87,9 @@ func (e *Engine) serveHTTP1(nc net.Conn, meta *Conn) {
 	}
 }
 
-// end makes the connection end: an idle one or a tunnel at once, another after its response (see Conn.Ending).
-func (c *httpConn) end() {
-	if c.idle.Load() || c.tunnel.Load() {
+// end makes the connection end: an idle one, and unless drain a tunnel, at once, another after its response (see Conn.Ending).
+func (c *httpConn) end(drain bool) {
+	if c.idle.Load() || c.tunnel.Load() && !drain {
 		c.conn.Abort()
 	}
 }
@@ -148,6 +148,7 @@ func (c *httpConn) serveRequest(g *Graph, base *Server) (more bool) {
 	limits := base.limitsOf()
 	c.began, c.headTime = time.Time{}, base.headTime()
 	limits.HeadDeadline = c.headDue
+	limits.Scheme = schemeOf(base, c.meta)
 	var refused *http1.ProtocolError
 	if err := c.conn.ReadRequestHead(&c.head, &limits); err != nil {
 		if refused = refusal(err); refused == nil {
@@ -158,13 +159,15 @@ func (c *httpConn) serveRequest(g *Graph, base *Server) (more bool) {
 	c.req = r
 	c.fill(r)
 	if refused != nil {
-		r.Logf(nil, LogInfo, refused.Code, "%s", refused.Reason)
-	}
-	if refused != nil && refused.Status != 417 {
-		r.RejectHead(refused.Status, refused.Note)
-		c.conn.Flush()
-		c.linger()
-		return false
+		if refused.Code != "" || refused.Reason != "" {
+			r.Logf(nil, LogInfo, refused.Code, "%s", refused.Reason)
+		}
+		if refused.Close {
+			r.RejectHead(refused.Status, refused.Note)
+			c.conn.Flush()
+			c.linger()
+			return false
+		}
 	}
 	c.body.ResetRequest(c.conn, &c.head, &limits)
 	if c.head.HasBody() {
@@ -175,8 +178,7 @@ func (c *httpConn) serveRequest(g *Graph, base *Server) (more bool) {
 		}
 	}
 	if refused != nil {
-		// An expectation that can't be met: the head is whole all the same, and the connection can go on.
-		r.reject(417)
+		r.refuse(refused.Status, refused.Note)
 	} else {
 		r.Process()
 	}
@@ -228,8 +230,7 @@ func (c *httpConn) fill(r *Request) {
 	}
 	r.HeadersIn, h.Fields = h.Fields, r.HeadersIn
 	r.Hostname, r.HostPort, r.Scheme = h.Hostname, h.Port, h.Scheme
-	if h.Form == http1.AbsoluteForm {
-		// The target's authority stands instead of Host (RFC 9112 3.2.2).
+	if h.TargetHost && h.HasHost {
 		host := h.Hostname
 		if strings.Contains(host, ":") {
 			host = "[" + host + "]"
@@ -246,7 +247,13 @@ func (c *httpConn) fill(r *Request) {
 	}
 	r.UnparsedURI = h.Target
 	r.Expecting100, c.wantContinue = h.Expect100, h.Expect100
-	if s := r.Graph.ServerFor(c.meta.Local, h.Hostname); s != r.Server {
+	s := r.Server
+	if h.Hostname != "" {
+		s = r.Graph.ServerFor(c.meta.Local, h.Hostname)
+	} else {
+		s = r.Graph.serverOfPath(c.meta.Local, r.URI, s)
+	}
+	if s != r.Server {
 		r.Server, r.Dir = s, s.Dir
 	}
 }

@@ -73,6 +73,9 @@ func (r *Request) DirectoryWalk() Result {
 			r.FileInfo = info
 		}
 	}
+	if r.sameFolder() {
+		return OK
+	}
 	at, info, res := r.walkDown(name)
 	if res != OK {
 		return res
@@ -84,12 +87,40 @@ func (r *Request) DirectoryWalk() Result {
 	if rest := name[at:]; rest != "" {
 		r.PathInfo = joinPath(rest, r.PathInfo)
 	}
-	for _, s := range r.Server.directories.regexes {
-		if r.matches(s, r.Filename) {
-			r.Dir = r.Dir.With(s)
+	if regexes := r.Server.directories.regexes; len(regexes) > 0 {
+		for _, s := range regexes {
+			if r.matches(s, r.Filename) {
+				r.Dir = r.Dir.With(s)
+			}
 		}
+		r.walked, r.walkedDir = r.folder(), r.Dir
 	}
 	return OK
+}
+
+// sameFolder takes over what the sections of a folder were found to be by the request that led to this one: httpd
+// doesn't walk such a folder again, so a regular expression that only fits the folder's name counts for its index too.
+func (r *Request) sameFolder() bool {
+	from := r.Main
+	if from == nil {
+		from = r.Prev
+	}
+	if from == nil || from.walkedDir == nil || from.Server != r.Server || r.FileInfo == nil {
+		return false
+	}
+	if r.FileInfo.IsDir() && r.PathInfo != "" || from.walked != r.folder() {
+		return false
+	}
+	r.Dir, r.walked, r.walkedDir = from.walkedDir, from.walked, from.walkedDir
+	return true
+}
+
+// folder is Filename where that is a folder, else the folder it lies in, with a slash at its end.
+func (r *Request) folder() string {
+	if r.FileInfo != nil && r.FileInfo.IsDir() && r.Filename[len(r.Filename)-1] != '/' {
+		return r.Filename + "/"
+	}
+	return r.Filename[:strings.LastIndexByte(r.Filename, '/')+1]
 }
 
 // walkDown visits each folder on the way to name. It returns how much of name is a file's or a folder's, or stands for

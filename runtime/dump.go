@@ -25,7 +25,8 @@ func (g *Graph) DumpVHosts(w io.Writer) {
 	for p := range g.any {
 		ports = append(ports, int(p))
 	}
-	sort.Ints(ports)
+	// "*:*" is asked last, and shown last.
+	sort.Slice(ports, func(i, j int) bool { return uint16(ports[i]-1) < uint16(ports[j]-1) })
 	for _, p := range ports {
 		dumpChain(w, "*:"+portName(uint16(p)), uint16(p), g.any[uint16(p)])
 	}

@@ -33,9 +33,9 @@ type connSet struct {
 // tracked is an open connection as the engine knows it.
 type tracked struct {
 	meta *Conn
-	idle *atomic.Bool // it waits for a request; nil where that can't be told
-	end  func()       // asks it to end: at once where it is idle, else after what it is doing
-	cut  func()       // ends it
+	idle *atomic.Bool     // it waits for a request; nil where that can't be told
+	end  func(drain bool) // asks it to end: at once where it is idle, else after what it is doing; tunnels only if not drain
+	cut  func()           // ends it
 }
 
 // NewEngine returns an engine that serves g.
@@ -120,7 +120,7 @@ const cutTime = time.Second
 // all have ended, they are cut. The graph is released in the end. Listeners must have been closed before.
 func (e *Engine) Stop(ctx context.Context) {
 	e.stopping.Store(true)
-	e.eachConn(func(c *tracked) { c.end() })
+	e.eachConn(func(c *tracked) { c.end(false) })
 	done := make(chan struct{})
 	go func() {
 		e.open.Wait()
@@ -145,10 +145,11 @@ func (e *Engine) Stop(ctx context.Context) {
 func (e *Engine) Stopping() bool { return e.stopping.Load() }
 
 // Drain makes the connections that were accepted with this mark end: idle ones at once, others after their response.
+// A tunnel goes on until one of its ends closes it.
 func (e *Engine) Drain(gone *atomic.Bool) {
 	e.eachConn(func(c *tracked) {
 		if c.meta.Gone == gone {
-			c.end()
+			c.end(true)
 		}
 	})
 }
@@ -173,8 +174,16 @@ func (e *Engine) serve(nc net.Conn, gone *atomic.Bool) {
 	if secure != nil {
 		cfg = secure(c.Local)
 	}
-	protocols := g.Protocols
+	protocols, preface := g.Protocols, g.Preface
 	g.Release(c.ID)
+	if preface != nil {
+		nc.SetDeadline(time.Now().Add(timeout))
+		if err := preface(nc, c); err != nil {
+			nc.Close()
+			return
+		}
+		nc.SetDeadline(time.Time{})
+	}
 	if cfg != nil {
 		c.Secure = true
 		if nc = handshake(nc, cfg, c, timeout); nc == nil {
@@ -237,7 +246,7 @@ func addrPort(a net.Addr) netip.AddrPort {
 // Track makes the engine end a connection of another protocol than HTTP/1 when it stops: end asks for it, cut does
 // it. The result is called when the connection has ended.
 func (e *Engine) Track(meta *Conn, end, cut func()) (forget func()) {
-	return e.track(&tracked{meta: meta, end: end, cut: cut})
+	return e.track(&tracked{meta: meta, end: func(bool) { end() }, cut: cut})
 }
 
 func (e *Engine) track(c *tracked) (forget func()) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"strconv"
 	"syscall"
@@ -171,11 +170,11 @@ func (e *LogEntry) ModuleName() string {
 }
 
 func (e *LogEntry) client() string {
-	if e.Request != nil && e.Conn != nil && e.Request.ClientIP != e.Conn.RemoteIP {
-		return e.Request.ClientIP
-	}
-	if e.Conn != nil && e.Conn.Remote != (netip.AddrPort{}) {
-		return e.Conn.Remote.String()
+	switch {
+	case e.Request != nil && e.Request.Client.IsValid():
+		return e.Request.ClientIP + ":" + strconv.Itoa(int(e.Request.Client.Port()))
+	case e.Conn != nil && e.Conn.Remote.IsValid():
+		return e.Conn.RemoteIP + ":" + strconv.Itoa(int(e.Conn.Remote.Port()))
 	}
 	return "unknown"
 }

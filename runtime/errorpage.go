@@ -55,7 +55,7 @@ const internalErrorPage = "<p>The server encountered an internal error or\nmisco
 // errorPage is the canned page of the request's status. second is the status of an error that an ErrorDocument met, or 0.
 func (r *Request) errorPage(location string, second int) string {
 	line := StatusLine(r.Status)
-	if strings.HasPrefix(r.StatusLine, line[:3]) && len(r.StatusLine) > 4 {
+	if lineOf(r.StatusLine, r.Status) && len(r.StatusLine) > 4 {
 		line = r.StatusLine
 	}
 	var b strings.Builder

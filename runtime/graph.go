@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/netip"
+	"slices"
 	"sort"
 	"strings"
 	"sync/atomic"
@@ -28,6 +29,10 @@ type Graph struct {
 
 	// Secure returns the TLS configuration of connections to a local address, nil for plain ones. Set by the tls module.
 	Secure func(local netip.AddrPort) *tls.Config
+	// Preface reads what a proxy in front says of a connection before its first byte (the PROXY protocol); nil where
+	// no address expects that. It must read no byte more. After an error, which it has logged, the connection is closed.
+	// Set by the remoteip module; it must not keep the graph.
+	Preface func(nc net.Conn, c *Conn) error
 	// Protocols serve connections that agreed on another protocol than HTTP/1 by ALPN, until their end.
 	Protocols map[string]func(e *Engine, nc net.Conn, c *Conn)
 
@@ -68,6 +73,22 @@ func HasModule(modules []*Module, name string) bool {
 	return false
 }
 
+// staticModules are those that httpd is built with everywhere, and pinion's own.
+var staticModules = map[string]bool{
+	"core.c": true, "http_core.c": true, "mod_so.c": true, "mod_log_config.c": true, "mod_logio.c": true, "mod_version.c": true,
+	"mod_unixd.c": true, "mod_watchdog.c": true, "event.c": true, "mod_pinion.c": true,
+}
+
+// StaticModule tells whether the module, by either name, is there without a LoadModule.
+func StaticModule(modules []*Module, name string) bool {
+	for _, m := range modules {
+		if m.Name == name || m.File == name {
+			return staticModules[m.File]
+		}
+	}
+	return false
+}
+
 // nameChain is the virtual hosts of one address, found by name. httpd takes the first vhost in file order one of
 // whose names matches, exact or wildcard; the index keeps that order.
 type nameChain struct {
@@ -75,6 +96,7 @@ type nameChain struct {
 	exact   map[string]int
 	suffix  map[string]int // "*.example.org" under ".example.org"
 	pattern []namePattern  // every other wildcard
+	address map[string]int // the addresses as written in <VirtualHost>, for a host that nothing else matches
 }
 
 type namePattern struct {
@@ -82,14 +104,19 @@ type namePattern struct {
 	index int
 }
 
-func (c *nameChain) add(s *Server) {
-	for _, have := range c.servers {
-		if have == s {
-			return
-		}
+func (c *nameChain) add(s *Server, address string) {
+	i := slices.Index(c.servers, s)
+	known := i >= 0
+	if !known {
+		i = len(c.servers)
+		c.servers = append(c.servers, s)
 	}
-	i := len(c.servers)
-	c.servers = append(c.servers, s)
+	if _, ok := c.address[address]; !ok {
+		c.address[address] = i
+	}
+	if known {
+		return
+	}
 	put := func(m map[string]int, k string) {
 		if _, ok := m[k]; !ok {
 			m[k] = i
@@ -137,13 +164,16 @@ func (c *nameChain) find(host string) *Server {
 		}
 	}
 	if best == len(c.servers) {
+		if i, ok := c.address[host]; ok {
+			return c.servers[i]
+		}
 		return nil
 	}
 	return c.servers[best]
 }
 
 func newChain() *nameChain {
-	return &nameChain{exact: map[string]int{}, suffix: map[string]int{}}
+	return &nameChain{exact: map[string]int{}, suffix: map[string]int{}, address: map[string]int{}}
 }
 
 func (g *Graph) indexVHosts() {
@@ -155,14 +185,14 @@ func (g *Graph) indexVHosts() {
 				if g.any[a.Port] == nil {
 					g.any[a.Port] = newChain()
 				}
-				g.any[a.Port].add(s)
+				g.any[a.Port].add(s, a.Host)
 				continue
 			}
 			k := netip.AddrPortFrom(a.IP, a.Port)
 			if g.addrs[k] == nil {
 				g.addrs[k] = newChain()
 			}
-			g.addrs[k].add(s)
+			g.addrs[k].add(s, a.Host)
 		}
 	}
 }
@@ -195,6 +225,27 @@ func (g *Graph) ServerFor(local netip.AddrPort, host string) *Server {
 		}
 	}
 	return c.servers[0]
+}
+
+// serverOfPath returns the virtual host of a request that names no host: the first one whose ServerPath leads to path,
+// else base (httpd's check_serverpath).
+func (g *Graph) serverOfPath(local netip.AddrPort, path string, base *Server) *Server {
+	c := g.chain(local)
+	if c == nil {
+		return base
+	}
+	for _, s := range c.servers {
+		if s.hasPath(path) {
+			return s
+		}
+	}
+	return base
+}
+
+// hasPath tells whether a URL's path is ServerPath or lies below it.
+func (s *Server) hasPath(path string) bool {
+	p := s.Path
+	return p != "" && strings.HasPrefix(path, p) && (p[len(p)-1] == '/' || len(path) == len(p) || path[len(p)] == '/')
 }
 
 // lowerASCII returns s in lower case, s itself where it is already.

@@ -33,11 +33,13 @@ func (r *Request) ServerPort() int {
 }
 
 // SchemeName is "https" on a TLS connection or where ServerName says so, else "http" (ap_http_scheme).
-func (r *Request) SchemeName() string {
-	if r.Server.Scheme != "" {
-		return r.Server.Scheme
-	}
-	if r.Conn.Secure {
+func (r *Request) SchemeName() string { return schemeOf(r.Server, r.Conn) }
+
+func schemeOf(s *Server, c *Conn) string {
+	switch {
+	case s.Scheme != "":
+		return s.Scheme
+	case c.Secure:
 		return "https"
 	}
 	return "http"

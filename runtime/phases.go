@@ -74,19 +74,18 @@ func (r *Request) recoverPanic() {
 
 // RejectHead answers a request whose head could not be read: status and, for its page, notes.
 func (r *Request) RejectHead(status int, notes string) {
+	r.Conn.KeepAlive = KeepAliveClose
+	r.refuse(status, notes)
+}
+
+// refuse answers a request whose head says what it may not. The connection may go on.
+func (r *Request) refuse(status int, notes string) {
 	defer r.recoverPanic()
 	r.Status = status
 	if notes != "" {
 		r.Notes.Set("error-notes", notes)
 	}
-	r.Conn.KeepAlive = KeepAliveClose
-	r.reject(Result(status))
-}
-
-// reject answers with an error instead of going through the phases.
-func (r *Request) reject(res Result) {
-	defer r.recoverPanic()
-	r.die(res, 0)
+	r.die(Result(status), 0)
 	r.finish()
 	r.logTransaction()
 }
@@ -98,6 +97,7 @@ func (r *Request) prepare() Result {
 	if r.Path != "" {
 		p, ok := normalizePath(r.Path, merge, true, fileReq)
 		if !ok {
+			r.URI = p
 			r.Logf(nil, LogErr, "AH10244", "invalid URI path (%s)", r.UnparsedURI)
 			return 400
 		}
@@ -275,10 +275,10 @@ func (r *Request) die(res Result, second int) {
 		}
 	}
 	if second == 0 {
+		r.Status = status
 		if f := r.Dir.Core.ErrorDocuments[status]; f != nil {
 			doc = f(r)
 		}
-		r.Status = status
 	}
 	if dropsConnection(status) {
 		r.Conn.KeepAlive = KeepAliveClose
@@ -345,7 +345,7 @@ func (r *Request) redirected(uri string) *Request {
 	n.recursive = r.recursive + 1
 	n.Method, n.HeaderOnly, n.Protocol, n.ProtoNum = r.Method, r.HeaderOnly, r.Protocol, r.ProtoNum
 	n.TheRequest, n.Hostname, n.HostPort, n.Time = r.TheRequest, r.Hostname, r.HostPort, r.Time
-	n.Status, n.ClientIP, n.Body, n.Main = r.Status, r.ClientIP, r.Body, r.Main
+	n.Status, n.Client, n.ClientIP, n.Body, n.Main = r.Status, r.Client, r.ClientIP, r.Body, r.Main
 	n.NoCache, n.NoLocalCopy, n.Expecting100 = r.NoCache, r.NoLocalCopy, r.Expecting100
 	n.parseTarget(uri)
 	n.HeadersIn.CopyFrom(&r.HeadersIn)
@@ -383,7 +383,7 @@ func (r *Request) SubRequest(uri string) *Request {
 }
 
 // SubRequestFile looks up what a request for the file would be (ap_sub_req_lookup_file). A name without a folder lies
-// in r's; one that lies elsewhere has no URI.
+// in r's; one that lies elsewhere has no URI. The name of a folder may end with a slash.
 func (r *Request) SubRequestFile(name string) *Request {
 	n := r.sub()
 	dir := r.Filename[:strings.LastIndexByte(r.Filename, '/')+1]
@@ -391,7 +391,7 @@ func (r *Request) SubRequestFile(name string) *Request {
 	switch {
 	case strings.HasPrefix(name, "/"):
 		n.Filename = name
-	case strings.Contains(name, "/"):
+	case strings.Contains(strings.TrimSuffix(name, "/"), "/"):
 		n.Filename = dir + name
 	default:
 		n.Filename = dir + name
@@ -406,7 +406,8 @@ func (r *Request) sub() *Request {
 	n.Main = r
 	n.recursive = r.recursive + 1
 	n.Method, n.Protocol, n.ProtoNum = "GET", "INCLUDED", r.ProtoNum
-	n.TheRequest, n.Hostname, n.HostPort, n.Time, n.ClientIP = r.TheRequest, r.Hostname, r.HostPort, r.Time, r.ClientIP
+	n.TheRequest, n.Hostname, n.HostPort, n.Time = r.TheRequest, r.Hostname, r.HostPort, r.Time
+	n.Client, n.ClientIP = r.Client, r.ClientIP
 	n.HeadersIn.CopyFrom(&r.HeadersIn)
 	n.Env.CopyFrom(&r.Env)
 	return n

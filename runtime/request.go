@@ -68,17 +68,22 @@ type Request struct {
 	ContentType, ContentEncoding           string
 	ContentLanguages                       []string
 	User, AuthType                         string
+	NoName                                 bool // the client logged in with an empty user name, which is not none
 	Proxy                                  ProxyKind
 	NoCache, NoLocalCopy                   bool
 	AllowedMethods                         []string // for Allow, beyond what the handler names
 	Body                                   Body     // never nil
 	Time                                   time.Time
-	ClientIP                               string // useragent_ip: the peer's address, or what remoteip found
-	Expecting100                           bool
-	Chunked                                bool
-	UnknownLength                          bool  // the answer goes out without a Content-Length
-	BytesSent                              int64 // of the body
-	Main, Prev, Next                       *Request
+	// Client is useragent_addr: the peer's address, or what remoteip found, whose port is then 0. ClientIP is its text.
+	Client           netip.AddrPort
+	ClientIP         string
+	Expecting100     bool
+	Chunked          bool
+	UnknownLength    bool  // the answer goes out without a Content-Length
+	BytesSent        int64 // of the body
+	Main, Prev, Next *Request
+	walked           string     // the folder whose sections walkedDir holds
+	walkedDir        *DirConfig // what DirectoryWalk found, where it matters to later walks
 	// ContextPrefix and ContextRoot are what an Alias or its like has mapped: the URL's prefix and the folder it
 	// stands for; both "" for a path under the document root (ap_set_context_info).
 	ContextPrefix, ContextRoot string
@@ -155,11 +160,15 @@ type Conn struct {
 	RemoteIP      string
 	Secure        bool
 	TLS           *tls.ConnectionState // nil on plain connections
-	Keepalives    int
-	KeepAlive     KeepAlive
-	LogID         string       // %L, made when first asked for
-	Gone          *atomic.Bool // see Engine.Serve; may be nil
-	ALPN          string       // what TLS agreed on, "h2" or "http/1.1"; else ""
+	// Announced is the client that a proxy in front named before the first request, invalid for none; see
+	// Graph.Preface. AnnouncedIP is its text.
+	Announced   netip.AddrPort
+	AnnouncedIP string
+	Keepalives  int
+	KeepAlive   KeepAlive
+	LogID       string       // %L, made when first asked for
+	Gone        *atomic.Bool // see Engine.Serve; may be nil
+	ALPN        string       // what TLS agreed on, "h2" or "http/1.1"; else ""
 	// Takeover, set by a handler that switched protocols, runs with the connection after the request has been
 	// logged and its graph released; the connection is closed when it returns.
 	Takeover func(client *http1.Conn)
@@ -193,7 +202,7 @@ func NewRequest(g *Graph, s *Server, c *Conn, w Wire) *Request {
 	r.Dir = s.Dir
 	r.Status = 200
 	r.Body = NoBody
-	r.ClientIP = c.RemoteIP
+	r.Client, r.ClientIP = c.Remote, c.RemoteIP
 	r.Time = time.Now()
 	return r
 }

@@ -55,6 +55,9 @@ func (r *Request) outputHead() {
 	}
 }
 
+// SkipOutputHead keeps the OutputHead hooks from this answer: it is given before httpd would insert its filters.
+func (r *Request) SkipOutputHead() { r.outputRun = true }
+
 // refuseHead answers 500 instead of a head that would not be one (httpd's check_headers). The error it returns keeps
 // the handler from sending the body it meant.
 func (r *Request) refuseHead(bad *http1.FieldError) error {

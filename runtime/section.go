@@ -39,7 +39,7 @@ type Section struct {
 	Else    uint8 // of IfSection: ifFirst, ifNext, ifLast
 	Config  *DirConfig
 	Place   parser.Place
-	dirSegs int // number of path segments of a literal Directory
+	dirSegs int // number of slashes in a Directory section's path or regular expression
 }
 
 // memo finds the merge of a configuration with a section. The merged configurations of a server form a trie, so

@@ -13,9 +13,8 @@ func (r *Request) CoreTranslate(uri string) Result {
 		return 400
 	}
 	path := uri
-	if p := r.Server.Path; p != "" && strings.HasPrefix(uri, p) &&
-		(p[len(p)-1] == '/' || len(uri) == len(p) || uri[len(p)] == '/') {
-		path = uri[len(p):]
+	if r.Server.hasPath(uri) {
+		path = uri[len(r.Server.Path):]
 	}
 	name, ok := below(r.Server.DocRoot.Or(""), path)
 	if !ok {

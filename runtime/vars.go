@@ -37,7 +37,7 @@ func init() {
 			return SSLList, name == "PeerExtList" && SSLList != nil
 		},
 		Unary:      lookupUnary,
-		ClientAddr: func(r *Request) netip.Addr { ip, _ := netip.ParseAddr(r.ClientIP); return ip },
+		ClientAddr: func(r *Request) netip.Addr { return r.Client.Addr() },
 		Vary:       func(r *Request, names string) { r.HeadersOut.Merge("Vary", names) },
 	}
 }
@@ -223,13 +223,40 @@ func (r *Request) envValue(name string) string {
 }
 
 func (r *Request) sslValue(name string) string {
-	if SSLVariable == nil {
-		return ""
-	}
-	if get, ok := SSLVariable(name); ok {
+	if get, ok := LookupSSL(name); ok {
 		return get(r)
 	}
 	return ""
+}
+
+// sslNames are the variables of the request that mod_ssl's lookup knows beside its own, as written.
+var sslNames = map[string]bool{
+	"REQUEST_METHOD": true, "REQUEST_SCHEME": true, "REQUEST_URI": true, "REQUEST_FILENAME": true, "REMOTE_ADDR": true,
+	"REMOTE_HOST": true, "REMOTE_IDENT": true, "REMOTE_USER": true, "SERVER_ADMIN": true, "SERVER_NAME": true,
+	"SERVER_PORT": true, "SERVER_PROTOCOL": true, "SCRIPT_FILENAME": true, "PATH_INFO": true, "QUERY_STRING": true,
+	"IS_SUBREQ": true, "DOCUMENT_ROOT": true, "AUTH_TYPE": true, "THE_REQUEST": true, "SERVER_SOFTWARE": true,
+	"API_VERSION": true, "TIME_WDAY": true,
+}
+
+// LookupSSL finds what %{NAME}s of Header, %{NAME}x of a log and %{SSL:NAME} stand for: mod_ssl's variables and those of
+// the request that it passes on (ssl_var_lookup).
+func LookupSSL(name string) (func(*Request) string, bool) {
+	switch {
+	case SSLVariable == nil:
+		return nil, false
+	case len(name) > 5 && strings.HasPrefix(name, "HTTP:"):
+		return func(r *Request) string { return r.HeadersIn.Get(name[5:]) }, true
+	case len(name) > 4 && strings.HasPrefix(name, "ENV:"):
+		return func(r *Request) string {
+			if v, ok := r.Notes.Lookup(name[4:]); ok {
+				return v
+			}
+			return r.Env.Get(name[4:])
+		}, true
+	case sslNames[name] || headerVars[name] != "" || timeVars[name] != "":
+		return Variable(name)
+	}
+	return SSLVariable(name)
 }
 
 // lookupUnary knows the operators that ask what a request would be answered: -U and -A a URL, -F a file.

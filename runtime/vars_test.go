@@ -198,7 +198,8 @@ func TestClientAddress(t *testing.T) {
 	}
 	cond := g.Main.Dir.Core.Ifs[0].Cond
 	for ip, want := range map[string]bool{"2001:db8::5": true, "2001:db9::5": false, "192.0.2.1": false, "": false} {
-		r := runtime.NewRequest(g, g.Main, &runtime.Conn{RemoteIP: ip, Remote: netip.AddrPort{}}, nil)
+		addr, _ := netip.ParseAddr(ip)
+		r := runtime.NewRequest(g, g.Main, &runtime.Conn{RemoteIP: ip, Remote: netip.AddrPortFrom(addr, 0)}, nil)
 		if got := cond(r); got != want {
 			t.Errorf("%s: got %v", ip, got)
 		}

@@ -2,28 +2,40 @@ package main
 
 import (
 	"fmt"
-	"io"
+	"os"
 	"strings"
 )
 
+// withValue are httpd's flags whose value may be glued to them or follow.
+const withValue = "fdDcCkeE"
+
 // wantsHelp tells that the arguments ask for help; -h as httpd's, too.
 func wantsHelp(args []string) bool {
-	for _, a := range args {
-		if a == "--help" || a == "-h" || a == "-?" || a == "help" && len(args) <= 2 {
-			return true
-		}
-		if a == "--" {
+	for i, a := range args {
+		switch {
+		case a == "--":
 			return false
+		case i > 0 && isValueFlag(args[i-1]):
+		case a == "--help" || a == "-h" || a == "-?" || a == "help" && i == 0:
+			return true
 		}
 	}
 	return false
 }
 
+func isValueFlag(a string) bool {
+	return len(a) == 2 && a[0] == '-' && strings.IndexByte(withValue, a[1]) >= 0
+}
+
 // httpdFlags turns what httpd's getopt takes and kong doesn't into what both take: values glued to their flag.
 func httpdFlags(args []string) []string {
 	var out []string
-	for _, a := range args {
-		if len(a) > 2 && a[0] == '-' && strings.IndexByte("fdDcCkeE", a[1]) >= 0 {
+	for i, a := range args {
+		if i > 0 && isValueFlag(args[i-1]) {
+			out = append(out, a)
+			continue
+		}
+		if len(a) > 2 && a[0] == '-' && strings.IndexByte(withValue, a[1]) >= 0 {
 			out = append(out, a[:2], strings.TrimPrefix(a[2:], "="))
 			continue
 		}
@@ -98,15 +110,19 @@ edit the file while it runs and see the reload. Ctrl-C ends it and removes the f
   --port N   the address to take (default 8080, another when that is taken)
 `
 
-func printHelp(w io.Writer, args []string) {
+func printHelp(args []string) (status int) {
 	text := mainHelp
-	for _, a := range args {
-		switch a {
-		case "check":
+	for i, a := range args {
+		switch {
+		case a == "check":
 			text = checkHelp
-		case "demo":
+		case a == "demo":
 			text = demoHelp
+		case i == 1 && args[0] == "help" && a != "help" && !strings.HasPrefix(a, "-"):
+			fmt.Fprintf(os.Stderr, "pinion: no help on %q\nTry 'pinion help', 'pinion help check' or 'pinion help demo'.\n", a)
+			return 2
 		}
 	}
-	fmt.Fprint(w, text)
+	fmt.Print(text)
+	return 0
 }

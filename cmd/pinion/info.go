@@ -6,10 +6,13 @@ import (
 	"io"
 	"maps"
 	"os"
+	"os/user"
+	"path/filepath"
 	goruntime "runtime"
 	"runtime/debug"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -18,6 +21,7 @@ import (
 	"pinion/reload"
 	"pinion/runtime"
 	"pinion/runtime/all"
+	"pinion/runtime/errorlog"
 )
 
 // version is the program's; a release sets it by -ldflags "-X main.version=…".
@@ -127,8 +131,13 @@ func (c *runCmd) test(path string, dump map[string]bool) error {
 	}
 	if dump["DUMP_INCLUDES"] {
 		fmt.Println("Included configuration files:")
-		for _, f := range l.Tree.Files {
-			fmt.Printf("  %s\n", f)
+		// In httpd's format, which certbot and others read.
+		for _, f := range l.Tree.Included {
+			line := "*"
+			if f.Line > 0 {
+				line = strconv.Itoa(f.Line)
+			}
+			fmt.Printf("%*s(%s) %s\n", 2+2*f.Depth, "", line, f.File)
 		}
 	}
 	if len(dump) == 0 && c.Format == "text" {
@@ -138,7 +147,14 @@ func (c *runCmd) test(path string, dump map[string]bool) error {
 }
 
 func dumpRun(l *reload.Loaded, path string) {
-	fmt.Printf("ServerRoot: %q\nMain DocumentRoot: %q\nPidFile: %q\n", l.Tree.ServerRoot, l.Graph.Main.DocRoot.Or(""), pidPath(l, path))
+	fmt.Printf("ServerRoot: %q\nMain DocumentRoot: %q\n", l.Tree.ServerRoot, l.Graph.Main.DocRoot.Or(""))
+	if name := errorlog.File(l.Graph.Main); name != "" {
+		if name[0] != '|' && !strings.HasPrefix(name, "syslog") && !filepath.IsAbs(name) {
+			name = filepath.Join(l.Tree.ServerRoot, name)
+		}
+		fmt.Printf("Main ErrorLog: %q\n", name)
+	}
+	fmt.Printf("PidFile: %q\n", pidPath(l.Tree, path))
 	var names []string
 	for n := range l.Tree.Defines {
 		names = append(names, n)
@@ -151,6 +167,26 @@ func dumpRun(l *reload.Loaded, path string) {
 			fmt.Printf("Define: %s\n", n)
 		}
 	}
+	for _, what := range []string{"User", "Group"} {
+		if v := l.Graph.Process[strings.ToLower(what)]; len(v) > 0 {
+			fmt.Printf("%s: name=%q%s\n", what, v[0], number(what, v[0]))
+		}
+	}
+}
+
+// number is the number of a user or group as -S shows it.
+func number(what, name string) string {
+	if n, ok := strings.CutPrefix(name, "#"); ok {
+		return " id=" + n
+	}
+	if what == "User" {
+		if u, err := user.Lookup(name); err == nil {
+			return " id=" + u.Uid
+		}
+	} else if g, err := user.LookupGroup(name); err == nil {
+		return " id=" + g.Gid
+	}
+	return ""
 }
 
 // printDiagnostics writes what a load had to say; notes only when asked for.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/alecthomas/kong"
 )
@@ -15,6 +16,21 @@ type cli struct {
 	Check checkCmd `cmd:"" help:"Check configuration files and folders of them; nothing is started."`
 	Demo  demoCmd  `cmd:"" help:"Run a sticky load balancer with three sample backends, to play with."`
 }
+
+// shortNames gives the flags the names in messages that people know them by.
+var shortNames = strings.NewReplacer("--file", "-f", "--root", "-d", "--define", "-D", "--before", "-C", "--after", "-c",
+	"--control", "-k", "--level", "-e", "--start-log", "-E", `"",`, "")
+
+func wrongLine(err error) (status int) {
+	fmt.Fprintf(os.Stderr, "pinion: %s\nTry 'pinion --help'.\n", shortNames.Replace(err.Error()))
+	return 2
+}
+
+// usageError is a command line that can't be meant.
+type usageError string
+
+// Error implements error.
+func (e usageError) Error() string { return string(e) }
 
 func main() { os.Exit(run(os.Args[1:])) }
 
@@ -27,15 +43,21 @@ func run(args []string) int {
 		return 2
 	}
 	if wantsHelp(args) {
-		printHelp(os.Stdout, args)
-		return 0
+		return printHelp(args)
 	}
-	ctx, err := parser.Parse(httpdFlags(args))
+	args = httpdFlags(args)
+	if n := len(args); n > 0 && isValueFlag(args[n-1]) && (n == 1 || !isValueFlag(args[n-2])) {
+		return wrongLine(fmt.Errorf("expected a value after %s", args[n-1]))
+	}
+	ctx, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "pinion: %v\nTry 'pinion --help'.\n", err)
-		return 2
+		return wrongLine(err)
 	}
 	if err := ctx.Run(); err != nil {
+		var usage usageError
+		if errors.As(err, &usage) {
+			return wrongLine(err)
+		}
 		if !errors.Is(err, errReported) {
 			fmt.Fprintln(os.Stderr, "pinion:", err)
 		}

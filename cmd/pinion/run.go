@@ -9,11 +9,14 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"pinion/parser"
 	"pinion/reload"
@@ -52,6 +55,14 @@ type runCmd struct {
 
 // Run does what the flags say.
 func (c *runCmd) Run() error {
+	if _, ok := runtime.ParseLevel(c.Level); c.Level != "" && !ok {
+		return usageError(fmt.Sprintf("-e must be a LogLevel, from emerg to trace8, found %q", c.Level))
+	}
+	if c.StartLog != "" {
+		if err := redirectStderr(c.StartLog); err != nil {
+			return err
+		}
+	}
 	switch {
 	case c.Version && !c.Test:
 		printVersion()
@@ -73,11 +84,31 @@ func (c *runCmd) Run() error {
 	case c.Test || len(dump) > 0:
 		return c.test(path, dump)
 	case c.Control != "" && c.Control != "start":
-		return control(c.source(path), c.Control)
-	case c.Control == "start":
+		if done, err := control(c.source(path), c.Control); done {
+			return err
+		}
+		return c.start(path)
+	case c.Control == "start" && !c.foreground():
 		return c.start(path)
 	}
 	return c.serve(path)
+}
+
+// foreground tells that the process is to stay: -X, or one of the names by which httpd is told so in containers and units.
+func (c *runCmd) foreground() bool {
+	return c.Single || slices.ContainsFunc(c.Define, func(name string) bool {
+		return name == "FOREGROUND" || name == "NO_DETACH" || name == "ONE_PROCESS" || name == "DEBUG"
+	})
+}
+
+// redirectStderr is -E: what is said from now on until the error log is open goes to the file.
+func redirectStderr(name string) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+	if err != nil {
+		return fmt.Errorf("could not open the file of -E: %w", err)
+	}
+	defer f.Close()
+	return unix.Dup3(int(f.Fd()), 2, 0)
 }
 
 // dumps are what -S, -M and -t -D DUMP_… ask to see.
@@ -124,8 +155,12 @@ func (c *runCmd) source(path string) reload.Source {
 	if root == "" {
 		root = filepath.Dir(path)
 	}
+	before := c.Before
+	if c.Level != "" {
+		before = append([]string{"LogLevel " + c.Level}, before...)
+	}
 	return reload.Source{Path: path, Modules: all.Modules(), Parse: parser.Options{
-		ServerRoot: root, Defines: c.Define, Before: c.Before, After: c.After, Cache: &parser.Cache{},
+		ServerRoot: root, Defines: c.Define, Before: before, After: c.After, Cache: &parser.Cache{},
 	}}
 }
 
@@ -142,19 +177,26 @@ func (c *runCmd) serve(path string) error {
 	}
 	defer exporter.close()
 	var pid pidFile
+	s.Admit = func(l *reload.Loaded) error {
+		file := pidPath(l.Tree, path)
+		if other, _ := running(file); other != 0 {
+			return fmt.Errorf("already running as process %d, says %s\nEnd it with -k stop, let it read its files again with -k graceful, or give this one a PidFile of its own", other, file)
+		}
+		return nil
+	}
 	s.Report = func(l *reload.Loaded, st *reload.Status) {
 		reportMetrics(st)
 		if st.Reason == "start" {
 			printDiagnostics(os.Stderr, "text", l, false)
 		}
 		if st.Success {
-			pid.move(pidPath(l, path))
+			pid.move(pidPath(l.Tree, path))
 		}
 	}
 	s.Ready = func(addresses []net.Addr) {
 		fmt.Fprintf(os.Stderr, "pinion: serving %s on %s (pid %d)\n", path, joinAddresses(addresses), os.Getpid())
 		exporter.serve(s.Engine())
-		notifyReady()
+		notifyReady(c.StartLog != "")
 	}
 	defer pid.remove()
 	return reported(runWithSignals(s))
@@ -164,12 +206,19 @@ func (c *runCmd) serve(path string) error {
 // after running requests have ended.
 func runWithSignals(s *reload.Supervisor) error {
 	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGTERM, syscall.SIGINT, syscall.SIGWINCH)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGTERM, syscall.SIGINT)
+	if !anyTerminal() {
+		// A terminal sends it to whom it belongs at each change of its size.
+		signal.Notify(signals, syscall.SIGWINCH)
+	}
 	defer signal.Stop(signals)
+	// Without a taker, a reader of standard error that goes away would end the process at its next word.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	stop := make(chan reload.Stop)
 	go func() {
+		stops, graceful := 0, false
 		for {
 			var sig os.Signal
 			select {
@@ -177,21 +226,26 @@ func runWithSignals(s *reload.Supervisor) error {
 			case <-ctx.Done():
 				return
 			}
-			var end reload.Stop
-			switch sig {
-			case syscall.SIGHUP, syscall.SIGUSR1:
+			end := reload.Stop{Grace: promptStop}
+			switch {
+			case (sig == syscall.SIGHUP || sig == syscall.SIGUSR1) && stops > 0:
+				continue
+			case sig == syscall.SIGHUP || sig == syscall.SIGUSR1:
 				s.Reload(ctx, "signal", true)
 				continue
-			case syscall.SIGWINCH:
+			case sig == syscall.SIGWINCH && stops > 0:
+				continue
+			case sig == syscall.SIGWINCH:
 				end.GraceOf = gracefulStop
-			default:
-				end.Grace = promptStop
+			case stops > 0 && !graceful:
+				end.Grace = 0 // who says it twice does not want to wait
 			}
+			stops, graceful = stops+1, sig == syscall.SIGWINCH
 			select {
 			case stop <- end:
 			case <-ctx.Done():
+				return
 			}
-			return
 		}
 	}()
 	return s.Run(ctx, stop)
@@ -208,6 +262,15 @@ func gracefulStop(g *runtime.Graph) time.Duration {
 		}
 	}
 	return math.MaxInt64
+}
+
+func anyTerminal() bool {
+	for fd := range 3 {
+		if _, err := unix.IoctlGetTermios(fd, unix.TCGETS); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // reported tells of a configuration's errors only that there are some: the diagnostics have been printed.

@@ -1,13 +1,15 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"strings"
 	"syscall"
+	"time"
+
+	"pinion/runtime"
 )
 
 // readyVar names the descriptor on which a background process says that it serves.
@@ -15,6 +17,9 @@ const readyVar = "PINION_READY_FD"
 
 // start is pinion -k start: it runs pinion in the background and returns when that serves, or with its errors.
 func (c *runCmd) start(path string) error {
+	if c.alreadyRuns(path) {
+		return nil
+	}
 	r, w, err := os.Pipe()
 	if err != nil {
 		return err
@@ -46,35 +51,61 @@ func (c *runCmd) start(path string) error {
 		return fmt.Errorf("could not start in the background: %w", err)
 	}
 	w.Close()
-	said := make(chan string, 1)
+	said := make(chan struct{})
 	go func() {
-		b, _ := io.ReadAll(bufio.NewReader(stderr))
-		said <- string(b)
+		defer close(said)
+		_, _ = io.Copy(os.Stderr, stderr)
 	}()
 	if b, _ := io.ReadAll(r); string(b) == "ready" {
+		// It has let go of its standard error; a log program of it may hold it for longer.
+		select {
+		case <-said:
+		case <-time.After(lastWords):
+		}
 		return cmd.Process.Release()
 	}
+	<-said
 	err = cmd.Wait()
-	fmt.Fprint(os.Stderr, <-said)
 	if err == nil {
 		return fmt.Errorf("%s ended before it served", path)
 	}
 	return errReported
 }
 
-// notifyReady tells the process that started this one in the background that it serves, and lets go of its terminal.
-func notifyReady() {
+// lastWords is how long start waits for the rest of what the background process said, after it said that it serves.
+const lastWords = 200 * time.Millisecond
+
+// alreadyRuns tells so where the PidFile names a living process, as httpd does: that is no failure.
+func (c *runCmd) alreadyRuns(path string) bool {
+	s := c.source(path)
+	s.Test = true
+	l := s.Load(runtime.NewState())
+	if l.Graph != nil {
+		l.Graph.Retire()
+	}
+	pid, status := running(pidPath(l.Tree, path))
+	if pid != 0 {
+		fmt.Println(status)
+	}
+	return pid != 0
+}
+
+// notifyReady tells the process that started this one in the background that it serves, and lets go of its terminal;
+// standard error stays where -E gave it a file.
+func notifyReady(keepStderr bool) {
 	if os.Getenv(readyVar) == "" {
 		return
 	}
 	os.Unsetenv(readyVar)
 	f := os.NewFile(3, "ready")
-	io.WriteString(f, "ready")
-	f.Close()
+	defer f.Close()
 	if null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0); err == nil {
 		for fd := range 3 {
-			_ = syscall.Dup3(int(null.Fd()), fd, 0)
+			if fd < 2 || !keepStderr {
+				_ = syscall.Dup3(int(null.Fd()), fd, 0)
+			}
 		}
 		null.Close()
 	}
+	io.WriteString(f, "ready")
 }

@@ -221,7 +221,7 @@ func logTransaction(r *runtime.Request) runtime.Result {
 }
 
 func (l *accessLog) write(c *ctx) {
-	if l.out == nil || l.cond != nil && !l.cond(c.last) {
+	if l.out == nil || l.cond != nil && !l.cond(c.first) {
 		return
 	}
 	buf := lineBuffers.Get().(*[]byte)

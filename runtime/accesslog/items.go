@@ -12,6 +12,7 @@ import (
 	"pinion/grammar"
 	"pinion/runtime"
 	"pinion/runtime/strftime"
+	"pinion/runtime/table"
 )
 
 // ctx is what a line is about: the request the client sent, and the one that an internal redirect made of it.
@@ -56,6 +57,16 @@ func compileItem(f *grammar.FormatItem) (item, error) {
 // text makes a value of a string, escaped, "-" where there is none.
 func text(get func(r *runtime.Request) string) value {
 	return func(dst []byte, r *runtime.Request) []byte { return appendText(dst, get(r)) }
+}
+
+// entry makes a value of a table's entry; one that is empty stays so, one that isn't there is "-".
+func entry(of func(r *runtime.Request) *table.Table, key string) value {
+	return func(dst []byte, r *runtime.Request) []byte {
+		if s, ok := of(r).Lookup(key); ok {
+			return appendEscaped(dst, s)
+		}
+		return append(dst, '-')
+	}
 }
 
 func appendText(dst []byte, s string) []byte {
@@ -114,13 +125,13 @@ func compileValue(f *grammar.FormatItem) (value, error) {
 	case "C":
 		return text(func(r *runtime.Request) string { return cookie(r, arg) }), nil
 	case "e":
-		return text(func(r *runtime.Request) string { return r.Env.Get(arg) }), nil
+		return entry(func(r *runtime.Request) *table.Table { return &r.Env }, arg), nil
 	case "i":
-		return text(func(r *runtime.Request) string { return r.HeadersIn.Get(arg) }), nil
+		return entry(func(r *runtime.Request) *table.Table { return &r.HeadersIn }, arg), nil
 	case "o":
 		return headerOut(arg), nil
 	case "n":
-		return text(func(r *runtime.Request) string { return r.Notes.Get(arg) }), nil
+		return entry(func(r *runtime.Request) *table.Table { return &r.Notes }, arg), nil
 	case "^ti":
 		return text(func(r *runtime.Request) string { return r.TrailersIn.Get(arg) }), nil
 	case "^to":
@@ -134,10 +145,8 @@ func compileValue(f *grammar.FormatItem) (value, error) {
 	case "T":
 		return duration(arg)
 	case "x", "c":
-		if runtime.SSLVariable != nil {
-			if get, ok := runtime.SSLVariable(arg); ok {
-				return text(get), nil
-			}
+		if get, ok := runtime.LookupSSL(arg); ok {
+			return text(get), nil
 		}
 		return text(func(*runtime.Request) string { return "" }), nil
 	}
@@ -201,7 +210,7 @@ func status(dst []byte, r *runtime.Request) []byte {
 }
 
 func user(dst []byte, r *runtime.Request) []byte {
-	if r.User == "" && r.AuthType != "" {
+	if r.User == "" && r.NoName {
 		return append(dst, `""`...)
 	}
 	return appendText(dst, r.User)
@@ -227,8 +236,12 @@ func firstByte(dst []byte, r *runtime.Request) []byte {
 
 // headerOut is %{NAME}o; Content-Type and the fields of a response that are several are what was sent.
 func headerOut(name string) value {
+	isType, all := runtime.EqualFold(name, "Content-Type"), runtime.EqualFold(name, "Set-Cookie")
 	return func(dst []byte, r *runtime.Request) []byte {
-		r = r.First().Last()
+		if isType && r.ContentType != "" {
+			t, _, _ := strings.Cut(r.ContentType, ";")
+			return appendText(dst, strings.TrimRight(t, " \t"))
+		}
 		first := true
 		for _, f := range r.HeadersOut.Fields() {
 			if runtime.EqualFold(f.Key, name) {
@@ -237,6 +250,9 @@ func headerOut(name string) value {
 				}
 				dst = appendEscaped(dst, f.Value)
 				first = false
+				if !all {
+					break
+				}
 			}
 		}
 		if first {
@@ -274,7 +290,7 @@ func port(kind string) (value, error) {
 	case "local":
 		return number(func(r *runtime.Request) int64 { return int64(r.Conn.Local.Port()) }), nil
 	case "remote":
-		return number(func(r *runtime.Request) int64 { return int64(r.Conn.Remote.Port()) }), nil
+		return number(func(r *runtime.Request) int64 { return int64(r.Client.Port()) }), nil
 	}
 	return nil, fmt.Errorf("expected %%{canonical}p, %%{local}p or %%{remote}p, found %%{%s}p", kind)
 }

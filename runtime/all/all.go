@@ -15,6 +15,7 @@ import (
 	"pinion/runtime/directives"
 	"pinion/runtime/env"
 	"pinion/runtime/errorlog"
+	"pinion/runtime/expires"
 	"pinion/runtime/headers"
 	"pinion/runtime/http2"
 	"pinion/runtime/manager"
@@ -22,6 +23,7 @@ import (
 	"pinion/runtime/mime"
 	"pinion/runtime/proxy"
 	"pinion/runtime/proxyhttp"
+	"pinion/runtime/remoteip"
 	"pinion/runtime/rewrite"
 	"pinion/runtime/setenvif"
 	"pinion/runtime/static"
@@ -36,15 +38,34 @@ func Modules() []*runtime.Module { return modules }
 var modules = list()
 
 func list() []*runtime.Module {
-	all := slices.Concat(
-		core.Modules(),
-		[]*runtime.Module{static.Module},
-		[]*runtime.Module{errorlog.Module, accesslog.Module, accesslog.LogIO},
-		authz.Modules(),
-		[]*runtime.Module{env.Module, headers.Module},
-		[]*runtime.Module{proxy.Module, proxy.Pinion, proxyhttp.Module, proxyhttp.WSTunnel},
-		[]*runtime.Module{balancer.Module, balancer.ByRequests, balancer.ByTraffic, balancer.ByBusyness, manager.Module},
-		[]*runtime.Module{alias.Module, dir.Module, autoindex.Module, mime.Module, rewrite.Module, setenvif.Module, tls.Module, http2.Module, metrics.Module},
-	)
+	all := slices.Concat(core.Modules(), []*runtime.Module{
+		static.Module,
+		errorlog.Module,
+		accesslog.Module,
+		accesslog.LogIO,
+	}, authz.Modules(), []*runtime.Module{
+		env.Module,
+		expires.Module,
+		headers.Module,
+		proxy.Module,
+		proxy.Pinion,
+		proxyhttp.Module,
+		proxyhttp.WSTunnel,
+		balancer.Module,
+		balancer.ByRequests,
+		balancer.ByTraffic,
+		balancer.ByBusyness,
+		manager.Module,
+		alias.Module,
+		dir.Module,
+		autoindex.Module,
+		mime.Module,
+		remoteip.Module,
+		rewrite.Module,
+		setenvif.Module,
+		tls.Module,
+		http2.Module,
+		metrics.Module,
+	})
 	return append(all, directives.Rest(all))
 }

@@ -165,14 +165,14 @@ func basicUser(r *runtime.Request) runtime.Result {
 		challenge(r)
 		return 401
 	}
-	r.User = user
+	r.User, r.NoName = user, user == ""
 	file := runtime.DirConf[userFile](r.Dir, AuthnFile)
 	if file == nil {
 		r.Logf(AuthnFile, runtime.LogErr, "AH01619", "AuthUserFile not specified in the configuration")
 		return 500
 	}
 	if file.err != nil {
-		r.Logf(AuthnFile, runtime.LogErr, "AH01620", "Could not open password file: %s: %v", file.path, file.err)
+		r.LogCausef(AuthnFile, runtime.LogErr, file.err, "AH01620", "Could not open password file: %s", file.path)
 		return 500
 	}
 	switch found, match := file.users.check(user, password); {

@@ -187,14 +187,8 @@ func requireIP(c *runtime.Cmd, from int, _ string) (func(*runtime.Request) verdi
 	}, nil
 }
 
-// clientAddr is httpd's useragent_addr. An address that can't be read is none, which no subnet holds.
-func clientAddr(r *runtime.Request) netip.Addr {
-	if r.ClientIP == r.Conn.RemoteIP {
-		return r.Conn.Remote.Addr()
-	}
-	ip, _ := netip.ParseAddr(r.ClientIP)
-	return ip
-}
+// clientAddr is httpd's useragent_addr. No subnet holds an invalid one.
+func clientAddr(r *runtime.Request) netip.Addr { return r.Client.Addr() }
 
 func requireLocal(*runtime.Cmd, int, string) (func(*runtime.Request) verdict, error) {
 	return func(r *runtime.Request) verdict {

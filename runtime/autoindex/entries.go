@@ -100,14 +100,18 @@ func (l *listing) file(name string) *entry {
 	if l.pattern != "" && !l.wanted(name) || l.ignored(path) {
 		return nil
 	}
-	n := l.r.SubRequestFile(path)
+	info, err := os.Stat(path)
+	if err != nil || !info.IsDir() && !info.Mode().IsRegular() {
+		return nil
+	}
+	ask := path
+	if info.IsDir() {
+		ask += "/"
+	}
+	n := l.r.SubRequestFile(ask)
 	defer n.Free()
 	forbidden := l.opts&showForbidden != 0 && (n.Status == 401 || n.Status == 403)
 	if n.Status < 200 || n.Status > 399 && !forbidden {
-		return nil
-	}
-	info, err := os.Stat(path)
-	if err != nil || !info.IsDir() && !info.Mode().IsRegular() {
 		return nil
 	}
 	e := &entry{name: name, size: -1}

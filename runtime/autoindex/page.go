@@ -24,7 +24,7 @@ func (l *listing) close() string {
 
 func (l *listing) preamble(title string) {
 	if l.opts&xhtml != 0 {
-		l.put(`<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN" "http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd">`, "\n",
+		l.put(`<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN"`+"\n"+`"http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd">`, "\n",
 			"<html xmlns=\"http://www.w3.org/1999/xhtml\">\n")
 	} else {
 		l.put(`<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 4.01//EN" "http://www.w3.org/TR/html4/strict.dtd">`, "\n<html>\n")
@@ -97,6 +97,8 @@ func (l *listing) include(name string) (text string, html, ok bool) {
 		return "", false, false
 	}
 	if html {
+		// httpd runs a subrequest for it, and so no longer knows the length.
+		l.r.UnknownLength = true
 		return string(b), true, true
 	}
 	return "<pre>\n" + strings.NewReplacer("<", "&lt;", ">", "&gt;", "&", "&amp;").Replace(string(b)) + "</pre>\n", false, true

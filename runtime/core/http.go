@@ -34,6 +34,7 @@ func checkHead(r *runtime.Request) runtime.Result {
 func traceAndOptions(r *runtime.Request) runtime.Result {
 	switch {
 	case r.Method == "OPTIONS" && r.URI == "*":
+		r.SkipOutputHead()
 		return runtime.Done
 	case r.Method == "TRACE":
 		return trace(r)
@@ -76,6 +77,7 @@ func trace(r *runtime.Request) runtime.Result {
 	b.Write(body)
 	// httpd doesn't say the length beforehand: the answer is chunked.
 	r.ContentType = "message/http"
+	r.SkipOutputHead()
 	if r.Begin(-1) == nil {
 		// Where the client is gone, nothing more is to be done.
 		_, _ = io.WriteString(r, b.String())

@@ -9,7 +9,7 @@ var foreign = []struct{ module, hint, names string }{
 		"WSGIScriptAlias WSGIScriptAliasMatch WSGIDaemonProcess WSGIProcessGroup WSGIApplicationGroup WSGIPythonPath WSGIPythonHome " +
 			"WSGIPassAuthorization WSGISocketPrefix WSGIImportScript WSGIRestrictStdout WSGIRestrictStdin WSGIRestrictEmbedded WSGILazyInitialization " +
 			"WSGIChunkedRequest WSGIScriptReloading WSGIAuthUserScript WSGIAuthGroupScript WSGIAccessScript"},
-	{"php_module", "run PHP-FPM and use SetHandler \"proxy:unix:/run/php/php-fpm.sock|fcgi://localhost\"; settings go into its pool's file",
+	{"php_module", "keep PHP behind a server that speaks FastCGI, and proxy to that by http; settings go into the pool's file of PHP-FPM",
 		"php_value php_flag php_admin_value php_admin_flag PHPIniDir php_ini_scanner"},
 	{"passenger_module", "run the application with Puma or Passenger Standalone and ProxyPass to it",
 		"PassengerRoot PassengerRuby PassengerDefaultRuby PassengerPython PassengerNodejs PassengerAppRoot PassengerAppEnv PassengerAppType " +
@@ -42,10 +42,10 @@ var foreign = []struct{ module, hint, names string }{
 	{"auth_gssapi_module", "use an authenticating proxy", "GssapiCredStore GssapiSSLonly GssapiLocalName GssapiBasicAuth GssapiUseSessions GssapiSessionKey GssapiAllowedMech GssapiDelegCcacheDir"},
 	{"sspi_auth_module", "use an authenticating proxy", "SSPIAuth SSPIAuthoritative SSPIDomain SSPIOfferBasic SSPIBasicPreferred SSPIUsernameCase SSPIOmitDomain"},
 	{"authnz_pam_module", "use AuthUserFile, or an authenticating proxy", "AuthPAMService AuthPAMExpiredRedirect AuthPAM_Enabled AuthPAM_FallThrough"},
-	{"fcgid_module", "run the application as a FastCGI server and use ProxyPass with fcgi://",
+	{"fcgid_module", "keep the application behind a server that speaks FastCGI, and proxy to that by http",
 		"FcgidWrapper FcgidInitialEnv FcgidMaxProcesses FcgidMaxProcessesPerClass FcgidMaxRequestLen FcgidMaxRequestsPerProcess FcgidIOTimeout FcgidBusyTimeout " +
 			"FcgidConnectTimeout FcgidIPCDir FcgidProcessTableFile FcgidIdleTimeout FcgidProcessLifeTime FcgidFixPathinfo FcgidPassHeader IPCConnectTimeout IPCCommTimeout"},
-	{"fastcgi_module", "run the application as a FastCGI server and use ProxyPass with fcgi://", "FastCgiServer FastCgiExternalServer FastCgiIpcDir FastCgiConfig FastCgiWrapper"},
+	{"fastcgi_module", "keep the application behind a server that speaks FastCGI, and proxy to that by http", "FastCgiServer FastCgiExternalServer FastCgiIpcDir FastCgiConfig FastCgiWrapper"},
 	{"proxy_cluster_module", "name the members in <Proxy balancer://…>; pinion takes a changed file without a restart",
 		"ManagerBalancerName EnableMCMPReceive ServerAdvertise AdvertiseGroup AdvertiseFrequency AdvertiseSecurityKey CreateBalancers EnableOptions EnableWsTunnel " +
 			"WSUpgradeHeader UseAlias UseNocanon Maxcontext Maxnode Maxhost Maxsessionid MemManagerFile PersistSlots KeepAliveInterval ModProxyClusterHCTemplate"},

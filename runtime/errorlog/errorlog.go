@@ -82,7 +82,7 @@ func bind(c *runtime.Compiler, s *runtime.Server) {
 	if conf.spec.Set && !c.Offline {
 		out, err := open(c, conf.spec.V)
 		if err != nil {
-			c.Report(runtime.WithDetail(conf.cmd.ArgErrorf(0, "no-log", "%v", err), "%s", logfile.Hint(conf.spec.V, err)))
+			c.Report(runtime.WithDetail(conf.cmd.ArgErrorf(0, "no-log", "%v", err), "%s", hint(c, conf.spec.V, err)))
 			return
 		}
 		if out != nil {
@@ -106,6 +106,22 @@ func open(c *runtime.Compiler, spec string) (io.Writer, error) {
 		spec = c.ServerPath(spec)
 	}
 	return runtime.Adopt(c, "errorlog "+spec, func() (*logfile.Log, error) { return logfile.Open(spec, false) })
+}
+
+func hint(c *runtime.Compiler, spec string, err error) string {
+	if spec != "" && spec[0] != '|' {
+		spec = c.ServerPath(spec)
+	}
+	return logfile.Hint(spec, err)
+}
+
+// File is what a server's ErrorLog says, as it is written; "" for none.
+func File(s *runtime.Server) string {
+	conf := runtime.ServerConf[conf](s, Module)
+	if conf == nil {
+		return ""
+	}
+	return conf.spec.V
 }
 
 // check tells why open would fail, and opens nothing.

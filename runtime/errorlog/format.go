@@ -230,12 +230,17 @@ func itemOf(c byte, arg string) value {
 	return nil
 }
 
+// appendAddress writes no brackets around an IPv6 address, as httpd.
+func appendAddress(dst []byte, ip string, port uint16) []byte {
+	return strconv.AppendUint(append(append(dst, ip...), ':'), uint64(port), 10)
+}
+
 func clientAddress(dst []byte, e *runtime.LogEntry, peer bool) []byte {
 	switch {
-	case e.Request != nil && !peer && e.Request.ClientIP != e.Conn.RemoteIP:
-		return append(dst, e.Request.ClientIP...)
+	case e.Request != nil && !peer:
+		return appendAddress(dst, e.Request.ClientIP, e.Request.Client.Port())
 	case e.Conn != nil:
-		return append(dst, e.Conn.Remote.String()...)
+		return appendAddress(dst, e.Conn.RemoteIP, e.Conn.Remote.Port())
 	}
 	return dst
 }

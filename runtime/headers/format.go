@@ -48,11 +48,7 @@ func formatItem(item *grammar.FormatItem) (func(*runtime.Request) string, error)
 }
 
 func sslItem(name string) func(*runtime.Request) string {
-	known := false
-	var get func(*runtime.Request) string
-	if runtime.SSLVariable != nil {
-		get, known = runtime.SSLVariable(name)
-	}
+	get, known := runtime.LookupSSL(name)
 	if !known {
 		return func(*runtime.Request) string { return null }
 	}

@@ -49,6 +49,8 @@ type Conn struct {
 	werr    error
 	fillFn  func(fd uintptr) bool
 	awaitFn func(fd uintptr) bool
+	probeFn func(fd uintptr)
+	probed  [1]unix.PollFd
 	vec     [2][]byte
 	bufs    net.Buffers
 	small   [1]byte
@@ -66,7 +68,7 @@ func NewConn(nc net.Conn) *Conn {
 	case *net.TCPConn, *net.UnixConn:
 		if raw, err := nc.(syscall.Conn).SyscallConn(); err == nil {
 			c.raw = raw
-			c.fillFn, c.awaitFn = c.fillRaw, c.awaitRaw
+			c.fillFn, c.awaitFn, c.probeFn = c.fillRaw, c.awaitRaw, c.probeRaw
 		}
 	}
 	return c
@@ -290,23 +292,59 @@ func (c *Conn) Alive() bool {
 	if c.w > c.r {
 		return false
 	}
-	raw := c.raw
+	if c.raw != nil {
+		return c.raw.Control(c.probeFn) == nil && c.probed[0].Revents == 0
+	}
+	raw := c.underTLS()
 	if raw == nil {
-		under, ok := c.nc.(interface{ NetConn() net.Conn })
-		if !ok {
-			return true
-		}
-		sc, ok := under.NetConn().(syscall.Conn)
-		if !ok {
-			return true
-		}
-		var err error
-		if raw, err = sc.SyscallConn(); err != nil {
-			return false
-		}
+		return true
 	}
 	n, err := peekByte(raw)
-	return err == unix.EAGAIN || err == nil && n > 0 && c.raw == nil
+	return err == unix.EAGAIN || err == nil && n > 0
+}
+
+// probeRaw asks what the socket has to tell. (That takes no memory, as peekByte does: each request to a backend asks.)
+func (c *Conn) probeRaw(fd uintptr) {
+	for {
+		c.probed[0] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN | unix.POLLRDHUP}
+		if _, err := unix.Poll(c.probed[:], 0); err != unix.EINTR {
+			return
+		}
+	}
+}
+
+// underTLS returns the socket of a TLS connection, nil if it has none.
+func (c *Conn) underTLS() syscall.RawConn {
+	under, ok := c.nc.(interface{ NetConn() net.Conn })
+	if !ok {
+		return nil
+	}
+	sc, ok := under.NetConn().(syscall.Conn)
+	if !ok {
+		return nil
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	return raw
+}
+
+// Undelivered reports whether the peer's system has not acknowledged all that was written: where the peer has ended the
+// stream, too, it had done so before and has read nothing of it. Only TCP can tell; else it is false.
+func (c *Conn) Undelivered() bool {
+	raw := c.raw
+	if raw == nil {
+		raw = c.underTLS()
+	} else if c.tcp == nil {
+		return false
+	}
+	if raw == nil {
+		return false
+	}
+	left := 0
+	err := raw.Control(func(fd uintptr) { left, _ = unix.IoctlGetInt(int(fd), unix.TIOCOUTQ) })
+	return err == nil && left > 0
 }
 
 // peekByte looks for a byte to read without waiting for it: n is 0 at the stream's end, err EAGAIN if there is none yet.

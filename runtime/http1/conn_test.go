@@ -277,6 +277,37 @@ func TestAlive(t *testing.T) {
 	}
 }
 
+// What a peer has read before it ends the stream was delivered; what it can't have read was not.
+func TestUndelivered(t *testing.T) {
+	for _, reads := range []bool{true, false} {
+		client, server := tcpPair(t)
+		c := NewConn(client)
+		if !reads {
+			server.Close()
+			awaitInput(t, client)
+		}
+		if _, err := c.WriteString("hello"); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		if reads {
+			if _, err := io.ReadFull(server, make([]byte, 5)); err != nil {
+				t.Fatal(err)
+			}
+			server.Close()
+		}
+		if err := c.WaitReadable(); err != io.EOF {
+			t.Errorf("expected the end of the stream, found %v", err)
+		}
+		if c.Undelivered() == reads {
+			t.Errorf("the peer has read it: %v, undelivered: %v", reads, !reads)
+		}
+		c.Close()
+	}
+}
+
 func TestWriteLarge(t *testing.T) {
 	client, server := tcpPair(t)
 	data := bytes.Repeat([]byte("0123456789"), 100000)

@@ -11,6 +11,8 @@ type Limits struct {
 	RequestFieldSize int  // LimitRequestFieldSize, bytes; also of a chunk's size line, extensions included
 	RequestFields    int  // LimitRequestFields; 0: as many as fit into MaxHeadBytes
 	Require10        bool // HttpProtocolOptions Require1.0: refuse HTTP/0.9
+	// Scheme is the server's own, "" for any: an absolute target of another one doesn't name the host.
+	Scheme string
 	// HeadDeadline, if not nil, is asked before each wait for more of a head whose first got bytes are there (got is 0
 	// when nothing has come); it returns the time at which that wait ends, or the zero time for the connection's read
 	// timeout. ReqTimeout.Deadline is one. A head that comes at once never asks.

@@ -166,9 +166,6 @@ func (p *Pool) Put(c *Conn, reusable bool) {
 	closeAll(excess)
 }
 
-// IdleSince returns when the connection was last given back to a Pool: before its use. Only for one that Get called reused.
-func (c *Conn) IdleSince() time.Time { return epoch.Add(c.idle) }
-
 // release gives up a busy connection's place: to a waiter, which then dials, if there is one.
 func (p *Pool) release() {
 	if p.cfg.Max > 0 && p.busy > p.cfg.Max || !p.grant(grant{}) {

@@ -36,6 +36,8 @@ type RequestHead struct {
 	HasHost  bool
 	Hostname string // from an absolute target, else from Host: lower case, without port and last dot; "" if none
 	Port     int    // that host's port, 0 if not given
+	// TargetHost: Hostname is an absolute target's, and stands instead of Host (RFC 9112 3.2.2).
+	TargetHost bool
 
 	ContentLength  int64 // -1 without one
 	Chunked        bool
@@ -327,7 +329,7 @@ func (h *RequestHead) finish(lim *Limits) error {
 	}
 	if h.expect != "" {
 		if !table.EqualFold(h.expect, "100-continue") {
-			return &ProtocolError{Status: 417, Code: "AH00570", Close: true,
+			return &ProtocolError{Status: 417, Code: "AH00570",
 				Reason: `Expect: expected "100-continue", found ` + quote(h.expect)}
 		}
 		h.Expect100 = true

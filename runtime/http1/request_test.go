@@ -69,7 +69,7 @@ func TestRecorded(t *testing.T) {
 					if p.Note != r.note {
 						t.Errorf("step %d: note %q, httpd %q", step, p.Note, r.note)
 					}
-					if !p.Close || p.Reason == "" {
+					if p.Close == (p.Status == 417) || p.Reason == "" {
 						t.Errorf("step %d: %+v", step, p)
 					}
 				}

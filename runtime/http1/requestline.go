@@ -21,25 +21,61 @@ func (h *RequestHead) parseRequestLine(head string, lim *Limits) (int, error) {
 	}
 	line := head[:end-1]
 	h.RequestLine = line
+	err := h.parseParts(line, lim)
+	if err != nil {
+		h.salvage(line)
+	}
+	return n, err
+}
 
+// salvage takes from a bad request line what the log is to tell: its first three words.
+func (h *RequestHead) salvage(line string) {
+	words := strings.Fields(line)
+	words = words[:min(len(words), 3)]
+	h.RequestLine = strings.Join(words, " ")
+	if len(words) > 1 {
+		h.Target = words[1]
+		if h.Path == "" && h.Target[0] == '/' {
+			h.Path = h.Target
+		}
+	}
+	if len(words) > 0 {
+		h.Method = words[0]
+	}
+	if h.ProtoNum < 1000 && (len(words) < 3 || !h.takeVersion(words[2])) {
+		h.ProtoNum = 1000
+	}
+}
+
+// takeVersion reads "HTTP/1.1".
+func (h *RequestHead) takeVersion(s string) bool {
+	if len(s) != len("HTTP/1.1") || !table.EqualFold(s[:5], "HTTP/") || !isDigit(s[5]) || s[5] == '0' || s[6] != '.' || !isDigit(s[7]) {
+		return false
+	}
+	h.ProtoNum = int(s[5]-'0')*1000 + int(s[7]-'0')
+	return true
+}
+
+// parseParts takes a request line apart.
+func (h *RequestHead) parseParts(line string, lim *Limits) error {
 	m := span(line, isToken)
 	h.Method = line[:m]
 	if m == 0 || m < len(line) && line[m] != ' ' {
-		return n, bad("AH03445", "request line: expected a method and a space, found "+quote(line))
+		return bad("AH03445", "request line: expected a method and a space, found "+quote(line))
 	}
 	if m+1 >= len(line) {
-		return n, bad("AH03446", "request line: expected a target after the method, found none")
+		return bad("AH03446", "request line: expected a target after the method, found none")
 	}
 	line = line[m+1:]
 	t := span(line, isTarget)
 	if t == 0 || t < len(line) && line[t] != ' ' {
-		return n, bad("AH03454", "request line: expected a target without spaces and control characters, found "+quote(line))
+		return bad("AH03454", "request line: expected a target without spaces and control characters, found "+quote(line))
 	}
 	h.Target = line[:t]
 	if err := h.parseVersion(line[t:], lim); err != nil {
-		return n, err
+		return err
 	}
-	return n, h.parseTarget()
+	return h.parseTarget(lim)
 }
 
 // parseVersion reads what follows the target: a space and the version, or, for HTTP/0.9, at most a space.
@@ -55,15 +91,14 @@ func (h *RequestHead) parseVersion(s string, lim *Limits) error {
 		return nil
 	}
 	s = s[1:]
-	if len(s) != len("HTTP/1.1") || s[:5] != "HTTP/" || !isDigit(s[5]) || s[5] == '0' || s[6] != '.' || !isDigit(s[7]) {
+	if !strings.HasPrefix(s, "HTTP/") || !h.takeVersion(s) {
 		return bad("AH02418", "request line: expected a version as HTTP/1.1 at its end, found "+quote(s))
 	}
-	h.ProtoNum = int(s[5]-'0')*1000 + int(s[7]-'0')
 	return nil
 }
 
 // parseTarget finds the target's form and, in the forms that have one, its authority.
-func (h *RequestHead) parseTarget() error {
+func (h *RequestHead) parseTarget(lim *Limits) error {
 	t := h.Target
 	if strings.IndexByte(t, '#') >= 0 {
 		return bad("AH02421", "request target: expected no fragment, found "+quote(t))
@@ -104,7 +139,15 @@ func (h *RequestHead) parseTarget() error {
 	if !table.EqualFold(h.Scheme, "http") && !table.EqualFold(h.Scheme, "https") {
 		return nil // the caller's to refuse, or a forward proxy's to serve
 	}
-	return h.setAuthority(authority)
+	if err := h.setAuthority(authority); err != nil {
+		return err
+	}
+	if lim.Scheme != "" && !table.EqualFold(h.Scheme, lim.Scheme) {
+		h.Hostname = "" // httpd takes the port of such a target, but the name from Host
+	} else {
+		h.TargetHost = h.Hostname != ""
+	}
+	return nil
 }
 
 func validScheme(s string) bool {
@@ -134,7 +177,10 @@ func (h *RequestHead) finishHost() error {
 		if !ok {
 			return bad("AH00550", "Host: expected a host name with an optional port, found "+quote(h.Host))
 		}
-		h.Hostname, h.Port = host, port
+		h.Hostname = host
+		if port != 0 {
+			h.Port = port
+		}
 	}
 	if h.ProtoNum >= 1001 && (h.Hostname == "" || h.ProtoNum == 1001 && !h.HasHost) {
 		return bad("AH00569", "Host: expected one in an HTTP/1.1 request, found none")
@@ -171,6 +217,9 @@ func ParseHost(s string) (host string, port int, ok bool) {
 	}
 	if len(host) > 1 && host[len(host)-1] == '.' {
 		host = host[:len(host)-1]
+		if host[len(host)-1] == '.' {
+			return "", 0, false
+		}
 	}
 	if !validHostname(host) {
 		return "", 0, false

@@ -132,7 +132,7 @@ func (x *exchange) final(original int) runtime.Result {
 		r.HeadersOut.Set("Connection", "Upgrade")
 		r.HeadersOut.Set("Upgrade", h.Upgrade)
 	}
-	if original != 200 && h.Framing != http1.NoBody && x.dir.Overrides(original) {
+	if original != 200 && !r.HeaderOnly && h.Framing != http1.NoBody && x.dir.Overrides(original) {
 		r.Status, r.StatusLine = original, ""
 	}
 	if r.Status == 200 {

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"pinion/runtime"
@@ -238,10 +237,10 @@ func (x *exchange) attempt() (res runtime.Result, again bool) {
 	return x.answer(), false
 }
 
-// noAnswer takes the error of waiting for the head's first bytes.
+// noAnswer takes the error of waiting for the head's first bytes. A backend that closed a kept connection just before the
+// request reached it never saw it; one that did see it gets it once, whatever it makes of it.
 func (x *exchange) noAnswer(err error) (res runtime.Result, again bool) {
-	closed := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
-	if closed && x.reused && x.in == nil && idempotent(x.r.Method) {
+	if x.reused && x.in == nil && errors.Is(err, io.EOF) && idempotent(x.r.Method) && x.c.Undelivered() {
 		x.r.Server.Logf(proxy.Module, runtime.LogDebug, "AH00951", "%s: backend socket is disconnected.", x.scheme)
 		return 0, true
 	}
@@ -256,10 +255,6 @@ func idempotent(method string) bool {
 	}
 	return false
 }
-
-// restless is how long a kept connection may have lain idle before it is looked at first, which costs a system call. A
-// request that can't be sent again has it looked at in any case.
-const restless = 50 * time.Millisecond
 
 // connect takes a connection from the pool or makes one.
 func (x *exchange) connect() runtime.Result {
@@ -329,9 +324,6 @@ func (x *exchange) fit(c *http1.Conn) bool {
 		if info, ok := c.Data.(*connInfo); !ok || info.sni != x.serverName() {
 			return false
 		}
-	}
-	if x.in == nil && idempotent(x.r.Method) && x.r.Time.Sub(c.IdleSince()) < restless {
-		return true
 	}
 	return c.Alive()
 }

@@ -1,7 +1,6 @@
 package rewrite
 
 import (
-	"net/netip"
 	"os"
 	"strconv"
 
@@ -21,10 +20,8 @@ func variable(v *grammar.Variable) getter {
 	case "ENV":
 		return func(x *rewriting) string { return env(x.r, name) }
 	case "SSL":
-		if runtime.SSLVariable != nil {
-			if get, ok := runtime.SSLVariable(name); ok {
-				return func(x *rewriting) string { return get(x.r) }
-			}
+		if get, ok := runtime.LookupSSL(name); ok {
+			return func(x *rewriting) string { return get(x.r) }
 		}
 		return nothing
 	case "HTTP":
@@ -88,7 +85,7 @@ var headerVars = map[string]string{
 // mod_rewrite doesn't know.
 var sharedVars = set("HTTPS", "TIME_DAY", "TIME_SEC", "TIME_MIN", "TIME_MON", "TIME_WDAY", "TIME_YEAR", "TIME_HOUR",
 	"IS_SUBREQ", "PATH_INFO", "AUTH_TYPE", "SERVER_NAME", "REMOTE_ADDR", "THE_REQUEST", "SERVER_PORT", "REMOTE_HOST",
-	"REMOTE_PORT", "REMOTE_USER", "REQUEST_URI", "REMOTE_IDENT", "QUERY_STRING", "SERVER_ADMIN", "DOCUMENT_ROOT",
+	"REMOTE_USER", "REQUEST_URI", "REMOTE_IDENT", "QUERY_STRING", "SERVER_ADMIN", "DOCUMENT_ROOT",
 	"CONTEXT_PREFIX", "REQUEST_METHOD", "REQUEST_SCHEME", "SCRIPT_FILENAME", "SERVER_PROTOCOL", "SERVER_SOFTWARE",
 	"CONN_REMOTE_ADDR", "REQUEST_FILENAME", "CONTEXT_DOCUMENT_ROOT")
 
@@ -105,6 +102,7 @@ const apiMinor = 141
 
 var ownVars = map[string]getter{
 	"SERVER_ADDR":  func(x *rewriting) string { return x.r.Conn.LocalIP },
+	"REMOTE_PORT":  func(x *rewriting) string { return strconv.Itoa(int(x.r.Client.Port())) },
 	"SCRIPT_USER":  func(x *rewriting) string { return orUnknown(x.r, "SCRIPT_USER") },
 	"SCRIPT_GROUP": func(x *rewriting) string { return orUnknown(x.r, "SCRIPT_GROUP") },
 	"API_VERSION": func(x *rewriting) string {
@@ -112,7 +110,7 @@ var ownVars = map[string]getter{
 		return get(x.r) + ":" + strconv.Itoa(apiMinor)
 	},
 	"IPV6": func(x *rewriting) string {
-		ip, _ := netip.ParseAddr(x.r.ClientIP)
+		ip := x.r.Client.Addr()
 		v := "off"
 		if ip.Is6() && !ip.Is4In6() {
 			v = "on"

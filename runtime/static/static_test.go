@@ -1,18 +1,13 @@
 package static_test
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"pinion/runtime/all"
 	"pinion/runtime/runtimetest"
@@ -20,41 +15,10 @@ import (
 
 func TestMain(m *testing.M) { runtimetest.Main(m) }
 
-// changed is when every file of the tests was changed last.
-var changed = time.Unix(1577934245, 0)
-
-// plant makes the files that testdata/tree.txt lists.
-func plant(t testing.TB, root string) {
-	text, err := os.ReadFile("testdata/tree.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, line := range strings.Split(strings.TrimSpace(string(text)), "\n") {
-		kind, rest, _ := strings.Cut(line, " ")
-		i := strings.LastIndexByte(rest, ' ')
-		switch kind {
-		case "dir":
-			err = os.MkdirAll(filepath.Join(root, rest), 0o755)
-		case "file":
-			name := filepath.Join(root, rest[:i])
-			if err = os.WriteFile(name, []byte(rest[i+1:]+"\n"), 0o644); err == nil {
-				err = os.Chtimes(name, changed, changed)
-			}
-		case "link":
-			err = os.Symlink(rest[i+1:], filepath.Join(root, rest[:i]))
-		case "fifo":
-			err = syscall.Mkfifo(filepath.Join(root, rest), 0o644)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 // serveSite serves the files with a configuration file of testdata and more lines, and returns the address.
 func serveSite(t testing.TB, more string) (address, root string) {
 	root = t.TempDir()
-	plant(t, root)
+	runtimetest.Plant(t, "testdata/tree.txt", root)
 	site, err := os.ReadFile("testdata/site.conf")
 	if err != nil {
 		t.Fatal(err)
@@ -66,104 +30,11 @@ func serveSite(t testing.TB, more string) (address, root string) {
 	return runtimetest.Serve(t, fmt.Sprintf("Define ROOT %q\nTypesConfig %q\nErrorLog /dev/null\n%s\n%s", root, types, site, more), all.Modules()...), root
 }
 
-// ask sends one request on a connection of its own.
-func ask(t testing.TB, address, line string, headers []string, body string) string {
-	t.Helper()
-	c, err := net.Dial("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	head := append([]string{line + " HTTP/1.1", "Host: example.test", "Connection: close"}, headers...)
-	if _, err := io.WriteString(c, strings.Join(head, "\r\n")+"\r\n\r\n"+body); err != nil {
-		t.Fatal(err)
-	}
-	b, err := io.ReadAll(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
-var (
-	boundaryName = regexp.MustCompile(`boundary=[0-9a-f]+`)
-	boundaryLine = regexp.MustCompile(`--[0-9a-f]{10,16}`)
-	lengthField  = regexp.MustCompile(`Content-Length: \d+`)
-	allowField   = regexp.MustCompile(`Allow: [^\r]*`)
-)
-
-// summary writes an answer as testdata/answers.txt does: status, head without Date, Server and Connection, and the body
-// of a success.
-func summary(answer string) string {
-	answer = boundaryLine.ReplaceAllString(boundaryName.ReplaceAllString(answer, "boundary=B"), "--B")
-	if strings.Contains(answer, "multipart") {
-		answer = lengthField.ReplaceAllString(answer, "Content-Length: N")
-	}
-	answer = allowField.ReplaceAllStringFunc(answer, func(s string) string {
-		methods := strings.Split(strings.TrimPrefix(s, "Allow: "), ",")
-		slices.Sort(methods)
-		return "Allow: " + strings.Join(methods, ",")
-	})
-	head, body, _ := strings.Cut(answer, "\r\n\r\n")
-	lines := strings.Split(head, "\r\n")
-	_, status, _ := strings.Cut(lines[0], " ")
-	status, _, _ = strings.Cut(status, " ")
-	out := "-> " + status + "\n"
-	for _, l := range lines[1:] {
-		switch name, _, _ := strings.Cut(l, ":"); name {
-		case "Date", "Server", "Connection":
-		default:
-			out += "   " + l + "\n"
-		}
-	}
-	if status[0] == '2' && body != "" {
-		out += "   = " + strings.NewReplacer("\\", "\\\\", "\r", "\\r", "\n", "\\n").Replace(body) + "\n"
-	}
-	return out
-}
-
 // TestAnswers compares with what httpd 2.4.71 answered to the same requests with the same configuration and files.
 func TestAnswers(t *testing.T) {
 	address, root := serveSite(t, "")
-	f, err := os.Open("testdata/answers.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	var line, body, want string
-	var headers []string
-	count := 0
-	check := func() {
-		if line == "" {
-			return
-		}
-		count++
-		got := strings.ReplaceAll(summary(ask(t, address, line, headers, body)), root, "${ROOT}")
-		if got != want {
-			t.Errorf("%s %q:\ngot\n%swant\n%s", line, headers, got, want)
-		}
-	}
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		switch l := lines.Text(); {
-		case strings.HasPrefix(l, "= "):
-			body = l[2:]
-		case strings.HasPrefix(l, "-> "), strings.HasPrefix(l, "   "):
-			want += l + "\n"
-		case want != "":
-			check()
-			line, body, want, headers = l, "", "", nil
-		case line == "":
-			line = l
-		default:
-			headers = append(headers, l)
-		}
-	}
-	check()
-	if count < 150 {
-		t.Errorf("compared only %d answers", count)
+	if n := runtimetest.CheckAnswers(t, "testdata/answers.txt", address, root); n < 150 {
+		t.Errorf("compared only %d answers", n)
 	}
 }
 
@@ -179,11 +50,11 @@ func TestHugeFile(t *testing.T) {
 	if _, err := f.WriteAt([]byte("the end"), size-7); err != nil {
 		t.Skipf("the file system has no files of this size: %v", err)
 	}
-	got := ask(t, address, "GET /huge.bin", []string{fmt.Sprintf("Range: bytes=%d-%d", int64(size-7), int64(size-5))}, "")
+	got := runtimetest.Ask(t, address, "GET /huge.bin", []string{fmt.Sprintf("Range: bytes=%d-%d", int64(size-7), int64(size-5))}, "")
 	if !strings.Contains(got, fmt.Sprintf("Content-Range: bytes %d-%d/%d\r\n", int64(size-7), int64(size-5), int64(size))) || !strings.HasSuffix(got, "\r\n\r\nthe") {
 		t.Errorf("got %q", got)
 	}
-	if got := ask(t, address, "HEAD /huge.bin", nil, ""); !strings.Contains(got, fmt.Sprintf("Content-Length: %d\r\n", int64(size))) {
+	if got := runtimetest.Ask(t, address, "HEAD /huge.bin", nil, ""); !strings.Contains(got, fmt.Sprintf("Content-Length: %d\r\n", int64(size))) {
 		t.Errorf("got %q", got)
 	}
 }
@@ -191,7 +62,7 @@ func TestHugeFile(t *testing.T) {
 // TestPipe checks that a pipe in the place of a file is refused: httpd waits for someone to write into it.
 func TestPipe(t *testing.T) {
 	address, _ := serveSite(t, "")
-	if got := ask(t, address, "GET /fifo", nil, ""); !strings.HasPrefix(got, "HTTP/1.1 403 ") {
+	if got := runtimetest.Ask(t, address, "GET /fifo", nil, ""); !strings.HasPrefix(got, "HTTP/1.1 403 ") {
 		t.Errorf("got %q", got)
 	}
 }
@@ -205,7 +76,7 @@ func TestLinkOfAnother(t *testing.T) {
 	if err := os.Lchown(filepath.Join(root, "www/own/o.txt"), 65534, 65534); err != nil {
 		t.Fatal(err)
 	}
-	if got := ask(t, address, "GET /own/o.txt", nil, ""); !strings.HasPrefix(got, "HTTP/1.1 403 ") {
+	if got := runtimetest.Ask(t, address, "GET /own/o.txt", nil, ""); !strings.HasPrefix(got, "HTTP/1.1 403 ") {
 		t.Errorf("got %q", got)
 	}
 }
@@ -219,10 +90,10 @@ func TestScript(t *testing.T) {
 		}
 	}
 	address, _ := serveSite(t, "<Location /a/f.txt>\nSetHandler \"%{req:X-Handler}\"\n</Location>\n")
-	if got := ask(t, address, "GET /a/f.txt", []string{"X-Handler: cgi-script"}, ""); !strings.HasPrefix(got, "HTTP/1.1 500 ") {
+	if got := runtimetest.Ask(t, address, "GET /a/f.txt", []string{"X-Handler: cgi-script"}, ""); !strings.HasPrefix(got, "HTTP/1.1 500 ") {
 		t.Errorf("got %q", got)
 	}
-	if got := ask(t, address, "GET /a/f.txt", []string{"X-Handler: default-handler"}, ""); !strings.HasPrefix(got, "HTTP/1.1 200 ") {
+	if got := runtimetest.Ask(t, address, "GET /a/f.txt", []string{"X-Handler: default-handler"}, ""); !strings.HasPrefix(got, "HTTP/1.1 200 ") {
 		t.Errorf("got %q", got)
 	}
 }
