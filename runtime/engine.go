@@ -45,16 +45,8 @@ func NewEngine(g *Graph) *Engine {
 		e.conns[i].set = map[*tracked]struct{}{}
 	}
 	e.graph.Store(g)
-	g.live()
+	g.childInit()
 	return e
-}
-
-func (g *Graph) live() {
-	for _, m := range g.modules {
-		if m.Live != nil {
-			m.Live(g)
-		}
-	}
 }
 
 // ErrNoReload is Reload's error where nothing can load the configuration anew.
@@ -73,8 +65,8 @@ func (e *Engine) Reload(ctx context.Context, reason string) error {
 
 // Swap makes g the graph of every request from now on. The old one lives until its last request has ended.
 func (e *Engine) Swap(g *Graph) {
-	if old := e.graph.Swap(g); old != nil && old != g {
-		g.live()
+	if old := e.graph.Swap(g); old != g {
+		g.childInit()
 		old.Retire()
 	}
 }

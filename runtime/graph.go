@@ -63,6 +63,15 @@ func (g *Graph) bindHooks() {
 	}
 }
 
+// childInit tells the modules that the graph serves from now on.
+func (g *Graph) childInit() {
+	for _, m := range g.modules {
+		if m.ChildInit != nil {
+			m.ChildInit(g)
+		}
+	}
+}
+
 // HasModule tells whether <IfModule name> is true, by either of a module's names.
 func HasModule(modules []*Module, name string) bool {
 	for _, m := range modules {

@@ -74,8 +74,9 @@ type Module struct {
 	PostConfig func(c *Compiler)
 	// PostServer runs for each merged vhost (and the main server), before PostConfig.
 	PostServer func(c *Compiler, s *Server)
-	// Live runs each time a graph becomes the one that requests are served with, at the start and after each reload.
-	Live func(g *Graph)
+	// ChildInit runs each time a graph begins to serve, before the graph that it replaces is let go of. What was compiled but
+	// never served never sees it.
+	ChildInit func(g *Graph)
 
 	index int
 }

@@ -26,13 +26,37 @@ func Variable(name string) (func(*Request) string, bool) {
 	return v.Get, ok
 }
 
+// ExprLookup finds variables and functions that a module adds to expressions, by their names in whatever case
+// (ap_hook_expr_lookup).
+type ExprLookup struct {
+	Var  func(name string) (func(*Request) string, bool)
+	Func func(name string) (func(r *Request, arg string) string, bool)
+}
+
+var exprLookups []ExprLookup
+
+// AddExprLookup adds to what expressions know. Only while packages are initialized.
+func AddExprLookup(l ExprLookup) { exprLookups = append(exprLookups, l) }
+
 // requestLanguage is what expressions can ask about a request.
 var requestLanguage *expr.Language[*Request]
 
 func init() {
 	requestLanguage = &expr.Language[*Request]{
-		Var:  lookupVar,
-		Func: lookupFunc,
+		Var: func(name string) (expr.Var[*Request], bool) {
+			v, ok := lookupVar(name)
+			for i := 0; !ok && i < len(exprLookups); i++ {
+				v.Get, ok = exprLookups[i].Var(name)
+			}
+			return v, ok
+		},
+		Func: func(name string) (expr.Func[*Request], bool) {
+			f, ok := lookupFunc(name)
+			for i := 0; !ok && i < len(exprLookups); i++ {
+				f.Call, ok = exprLookups[i].Func(name)
+			}
+			return f, ok
+		},
 		List: func(name string) (func(*Request, string) []string, bool) {
 			return SSLList, name == "PeerExtList" && SSLList != nil
 		},
