@@ -21,6 +21,7 @@ type Engine struct {
 	conns    [sharedCounters]connSet
 	open     sync.WaitGroup
 	tunnels  atomic.Int64
+	reload   func(ctx context.Context, reason string) error
 }
 
 // connSet is the open connections whose number falls to one shard: so accepting takes no lock that all share.
@@ -46,6 +47,20 @@ func NewEngine(g *Graph) *Engine {
 	e.graph.Store(g)
 	g.childInit()
 	return e
+}
+
+// ErrNoReload is Reload's error where nothing can load the configuration anew.
+var ErrNoReload = errors.New("this process can't load its configuration anew")
+
+// OnReload says how the configuration is loaded anew. It must be called before connections are served.
+func (e *Engine) OnReload(f func(ctx context.Context, reason string) error) { e.reload = f }
+
+// Reload loads the configuration anew on a module's behalf and waits for the outcome: an error where the old one stays.
+func (e *Engine) Reload(ctx context.Context, reason string) error {
+	if e.reload == nil {
+		return ErrNoReload
+	}
+	return e.reload(ctx, reason)
 }
 
 // Swap makes g the graph of every request from now on. The old one lives until its last request has ended.

@@ -19,6 +19,7 @@ import (
 	"pinion/runtime/hcheck"
 	"pinion/runtime/headers"
 	"pinion/runtime/http2"
+	"pinion/runtime/manager"
 	"pinion/runtime/metrics"
 	"pinion/runtime/mime"
 	"pinion/runtime/proxy"
@@ -56,6 +57,7 @@ func list() []*runtime.Module {
 		balancer.ByTraffic,
 		balancer.ByBusyness,
 		hcheck.Module,
+		manager.Module,
 		alias.Module,
 		dir.Module,
 		autoindex.Module,
