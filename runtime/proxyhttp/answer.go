@@ -216,13 +216,16 @@ func (x *exchange) http09() runtime.Result {
 	x.closing = true
 	r.Status, r.StatusLine = 200, "200 OK"
 	x.body.Reset(x.c, http1.UntilClose, 0, &http1.DefaultLimits)
-	if err := r.Begin(-1); err != nil {
+	line, length := x.firstLine(), int64(-1)
+	if r.HeaderOnly {
+		length = int64(len(line)) // all that httpd reads
+	}
+	if err := r.Begin(length); err != nil {
 		return x.beginFailed(err)
 	}
 	if r.HeaderOnly {
 		return runtime.OK
 	}
-	line := x.firstLine()
 	skip := make([]byte, len(line)+2)
 	n := len(line)
 	if b, _ := x.c.Peek(min(x.c.Buffered(), n+2)); len(b) > n && b[n] == '\n' {
