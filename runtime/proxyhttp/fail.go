@@ -152,7 +152,12 @@ func (x *exchange) relayFailed(err error) runtime.Result {
 		r.LogCausef(Module, runtime.LogErr, err, "AH01110", "error reading response")
 		r.NoCache = true
 	}
-	r.Wire.Abort()
+	switch {
+	case r.HeadHeld():
+		return 502
+	case !r.NoBodyToSend(): // else another answer has gone out instead
+		r.Wire.Abort()
+	}
 	return runtime.Done
 }
 
