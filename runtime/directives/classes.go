@@ -34,7 +34,7 @@ var noEffect = []struct {
 // instead are hints of single directives.
 var instead = map[string]string{
 	"sslrequire":               "use Require expr",
-	"setinputfilter":           "pinion has no named filters; let the backend do it",
+	"setinputfilter":           "pinion has no input filters; let the backend do it",
 	"contentdigest":            "let the backend send the digest",
 	"cgipassauth":              "pinion runs no CGI programs; backends are given Authorization as it came",
 	"qualifyredirecturl":       "pinion sets REDIRECT_URL to the path alone",
@@ -72,10 +72,10 @@ var modules = map[string]string{
 	"dav_fs_module":             "proxy to a WebDAV server",
 	"dav_lock_module":           "proxy to a WebDAV server",
 	"dbd_module":                "pinion knows no databases; let the backend ask them",
-	"deflate_module":            "let the backend compress",
+	"deflate_module":            "pinion inflates nothing; let the backend do it",
 	"dumpio_module":             "use LogLevel trace8, or tcpdump",
 	"ext_filter_module":         "pinion runs no filter programs; let the backend do it",
-	"filter_module":             "pinion has no named filters; let the backend do it",
+	"filter_module":             "use AddOutputFilterByType, SetOutputFilter or AddOutputFilter",
 	"heartbeat_module":          "use mod_proxy_hcheck's directives for the health of backends",
 	"heartmonitor_module":       "use mod_proxy_hcheck's directives for the health of backends",
 	"lbmethod_heartbeat_module": "use lbmethod=bybusyness and mod_proxy_hcheck's directives",
