@@ -11,11 +11,13 @@ import (
 	"pinion/runtime/autoindex"
 	"pinion/runtime/balancer"
 	"pinion/runtime/core"
+	"pinion/runtime/deflate"
 	"pinion/runtime/dir"
 	"pinion/runtime/directives"
 	"pinion/runtime/env"
 	"pinion/runtime/errorlog"
 	"pinion/runtime/expires"
+	"pinion/runtime/filter"
 	"pinion/runtime/headers"
 	"pinion/runtime/http2"
 	"pinion/runtime/metrics"
@@ -43,8 +45,10 @@ func list() []*runtime.Module {
 		accesslog.Module,
 		accesslog.LogIO,
 	}, authz.Modules(), []*runtime.Module{
+		deflate.Module,
 		env.Module,
 		expires.Module,
+		filter.Module,
 		headers.Module,
 		proxy.Module,
 		proxy.Pinion,
