@@ -193,6 +193,12 @@ func (r *Request) dropHeld() {
 	r.headSent = false
 }
 
+// Cut ends an answer that can't be completed: the client sees a broken one, or none at all while its head is held.
+func (r *Request) Cut() {
+	r.filtering = nil
+	r.Wire.Abort()
+}
+
 // FiltersBody lets the OutputHead hooks have their say and tells whether a filter will change the body, of that length.
 func (r *Request) FiltersBody(length int64) bool {
 	r.outputHead(length)

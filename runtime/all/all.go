@@ -28,6 +28,7 @@ import (
 	"pinion/runtime/rewrite"
 	"pinion/runtime/setenvif"
 	"pinion/runtime/static"
+	"pinion/runtime/substitute"
 	"pinion/runtime/tls"
 )
 
@@ -41,6 +42,7 @@ var modules = list()
 func list() []*runtime.Module {
 	all := slices.Concat(core.Modules(), []*runtime.Module{
 		static.Module,
+		substitute.Module,
 		errorlog.Module,
 		accesslog.Module,
 		accesslog.LogIO,

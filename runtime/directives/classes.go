@@ -103,7 +103,6 @@ var modules = map[string]string{
 	"socache_redis_module":      "pinion has no shared object cache",
 	"speling_module":            "use RewriteRule or Redirect",
 	"ssl_module":                "see docs/differences.md for what of mod_ssl pinion's TLS has",
-	"substitute_module":         "let the backend write the text",
 	"userdir_module":            "use AliasMatch",
 	"usertrack_module":          "let the application set the cookie, or use Header add Set-Cookie",
 	"vhost_alias_module":        "write one <VirtualHost> each, by Macro and Use perhaps",

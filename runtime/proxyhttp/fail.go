@@ -151,12 +151,12 @@ func (x *exchange) relayFailed(err error) runtime.Result {
 	if !errors.As(err, &we) && !clientGone(err) {
 		r.LogCausef(Module, runtime.LogErr, err, "AH01110", "error reading response")
 		r.NoCache = true
+		if r.HeadHeld() {
+			return 502
+		}
 	}
-	switch {
-	case r.HeadHeld():
-		return 502
-	case !r.NoBodyToSend(): // else another answer has gone out instead
-		r.Wire.Abort()
+	if !r.NoBodyToSend() { // else another answer has gone out instead
+		r.Cut()
 	}
 	return runtime.Done
 }
