@@ -88,18 +88,21 @@ type Request struct {
 	// stands for; both "" for a path under the document root (ap_set_context_info).
 	ContextPrefix, ContextRoot string
 
-	conf      []any // request_config by module
-	headSent  bool
-	errorHead bool
-	outputRun bool // the OutputHead hooks had their say
-	badHead   bool
-	logged    bool
-	aborted   bool
-	firstByte time.Time
-	eaten     bool // the body of this answer is discarded: HEAD, 204, 304
-	recursive int
-	loc       []int
-	ends      []Ender
+	conf       []any // request_config by module
+	headSent   bool
+	filtering  *filtering // nil without filters
+	bodyLength int64      // see BodyLength
+	errorHead  bool
+	outputRun  bool // the OutputHead hooks had their say
+	badHead    bool
+	logged     bool
+	aborted    bool
+	firstByte  time.Time
+	unwanted   bool // the handler's body is: another answer has gone out
+	eaten      bool // the body of this answer is discarded: HEAD, 204, 304
+	recursive  int
+	loc        []int
+	ends       []Ender
 }
 
 // Body is a request's body. Reading sends "100 Continue" first where the client waits for it.
