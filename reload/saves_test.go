@@ -14,6 +14,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
@@ -343,6 +344,43 @@ ProxyPass / http://%s/
 	if got := serial(); got != 2 && got != 3 {
 		t.Errorf("certificate %d is served, expected one that was whole", got)
 	}
+}
+
+// TestAuthorityAdded: a backend's certificate is trusted as soon as its authority lies in the folder of them, and no
+// longer than that.
+func TestAuthorityAdded(t *testing.T) {
+	s := newSite(t)
+	s.certificate(1)
+	pair, err := tls.LoadX509KeyPair(s.path("cert.pem"), s.path("key.pem"))
+	s.do(err)
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{pair}})
+	s.do(err)
+	backend := &http.Server{ErrorLog: log.New(io.Discard, "", 0)}
+	go backend.Serve(l)
+	t.Cleanup(func() { backend.Close() })
+	s.do(os.Mkdir(s.path("authorities"), 0o700))
+	s.write("httpd.conf", s.main(0)+fmt.Sprintf(`SSLProxyEngine On
+SSLProxyVerify require
+SSLProxyCheckPeerName Off
+SSLProxyCACertificatePath %s/authorities
+ProxyPass /secure https://%s
+`, s.dir, l.Addr()))
+	s.start()
+	trusted := func() bool {
+		c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.port))
+		s.do(err)
+		defer c.Close()
+		return statusOf(t, c, "GET /secure HTTP/1.1\r\nHost: none.test\r\nConnection: close\r\n\r\n") == 404 // the backend has no such page
+	}
+	if trusted() {
+		t.Fatal("a certificate of nobody is trusted")
+	}
+	cert, err := os.ReadFile(s.path("cert.pem"))
+	s.do(err)
+	s.write("authorities/0a1b2c3d.0", string(cert))
+	until(t, "the new authority", trusted)
+	s.do(os.Remove(s.path("authorities/0a1b2c3d.0")))
+	until(t, "the authority to be gone", func() bool { return !trusted() })
 }
 
 // TestPasswordFileChanged: a new password counts, an old one doesn't, without a signal.

@@ -214,17 +214,20 @@ func (s *Supervisor) watch(l *Loaded, began time.Time) *watcher {
 
 // remember notes what the configuration was made from, given the marks from before it was read.
 func (s *Supervisor) remember(l *Loaded, before map[string]mark, began time.Time) {
-	files := append([]string(nil), l.Tree.Files...)
+	files, globs := append([]string(nil), l.Tree.Files...), append([]string(nil), l.Tree.Globs...)
 	if l.Graph != nil {
-		files = append(files, l.Graph.Files...)
+		files, globs = append(files, l.Graph.Files...), append(globs, l.Graph.Folders...)
 	}
 	if l.Graph == nil {
 		// A broken configuration is watched too: its repair must be seen, and that may be in any file of the old one.
 		files = append(files, s.files...)
 		slices.Sort(files)
 		files = slices.Compact(files)
+		globs = append(globs, s.globs...)
+		slices.Sort(globs)
+		globs = slices.Compact(globs)
 	}
-	s.files, s.globs = files, l.Tree.Globs
+	s.files, s.globs = files, globs
 	s.marks = marks(s.files, s.globs)
 	doubt(s.marks, before, l.Tree, began)
 }

@@ -225,6 +225,9 @@ func (c *Cmd) asDiagnostic(err error) *parser.Diagnostic {
 // Watch makes a change of the file, an absolute path, reload the configuration.
 func (c *Compiler) Watch(path string) { c.Graph.Files = append(c.Graph.Files, path) }
 
+// WatchFolder makes a change of any file in the folder, an absolute path, reload the configuration: a new file too.
+func (c *Compiler) WatchFolder(path string) { c.Graph.Folders = append(c.Graph.Folders, path) }
+
 // ServerPath makes a path absolute by ServerRoot (ap_server_root_relative).
 func (c *Compiler) ServerPath(path string) string {
 	if filepath.IsAbs(path) {

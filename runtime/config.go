@@ -174,7 +174,7 @@ func (c *CoreDir) over(b *CoreDir) CoreDir {
 		ErrorDocuments:      b.ErrorDocuments,
 		UseCanonicalName:    c.UseCanonicalName.Over(b.UseCanonicalName),
 		UseCanonicalPort:    c.UseCanonicalPort.Over(b.UseCanonicalPort),
-		AllowEncodedSlashes: c.AllowEncodedSlashes.Over(b.AllowEncodedSlashes),
+		AllowEncodedSlashes: c.AllowEncodedSlashes, // a virtual host doesn't inherit it
 		LimitRequestBody:    c.LimitRequestBody.Over(b.LimitRequestBody),
 		ServerSignature:     c.ServerSignature.Over(b.ServerSignature),
 		AddDefaultCharset:   c.AddDefaultCharset.Over(b.AddDefaultCharset),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"strconv"
 	"syscall"
@@ -91,7 +92,8 @@ type LogEntry struct {
 	Request *Request // nil outside of a request
 	Conn    *Conn
 	Server  *Server
-	Err     error // the cause, logged before ID; nil for none
+	Remote  net.Addr // the other end of a connection to a backend; nil for none
+	Err     error    // the cause, logged before ID; nil for none
 	Message string
 }
 
@@ -141,6 +143,10 @@ func DefaultErrorFormat(dst []byte, e *LogEntry) []byte {
 	if e.Request != nil || e.Conn != nil {
 		dst = append(dst, "[client "...)
 		dst = append(dst, e.client()...)
+		dst = append(dst, "] "...)
+	} else if e.Remote != nil {
+		dst = append(dst, "[remote "...)
+		dst = append(dst, e.Remote.String()...)
 		dst = append(dst, "] "...)
 	}
 	if e.ID != "" {
@@ -230,6 +236,20 @@ func (s *Server) LogCausef(m *Module, l Level, err error, id, format string, arg
 	s.Errors.Write(&LogEntry{Time: time.Now(), Module: m, Level: l, ID: id, Server: s, Err: err, Message: fmt.Sprintf(format, args...)})
 }
 
+// Causes that httpd logs by APR's names for what has no number in the system.
+var (
+	ErrGeneral    = errors.New("internal error")           // APR_EGENERAL
+	ErrIncomplete = errors.New("processing is incomplete") // APR_INCOMPLETE
+)
+
+// LogRemotef writes a line about a connection to a backend, whose address is remote.
+func (s *Server) LogRemotef(m *Module, l Level, remote net.Addr, id, format string, args ...any) {
+	if !s.LogOn(m, l) {
+		return
+	}
+	s.Errors.Write(&LogEntry{Time: time.Now(), Module: m, Level: l, ID: id, Server: s, Remote: remote, Message: fmt.Sprintf(format, args...)})
+}
+
 // Cause is Err as httpd logs it, "(111)Connection refused", with APR's numbers for what is no system error; "" for none.
 func (e *LogEntry) Cause() string {
 	err := e.Err
@@ -245,6 +265,10 @@ func (e *LogEntry) Cause() string {
 		return "(" + strconv.Itoa(int(no)) + ")" + text
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "(70014)End of file found"
+	case errors.Is(err, ErrGeneral):
+		return "(20014)Internal error (specific information not available)"
+	case errors.Is(err, ErrIncomplete):
+		return "(70008)Partial results are valid but processing is incomplete"
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return "(70007)The timeout specified has expired"
 	}

@@ -61,7 +61,14 @@ func (r *Request) SkipOutputHead() { r.outputRun = true }
 // refuseHead answers 500 instead of a head that would not be one (httpd's check_headers). The error it returns keeps
 // the handler from sending the body it meant.
 func (r *Request) refuseHead(bad *http1.FieldError) error {
-	r.Logf(r.Graph.httpCore, LogErr, "AH02430", "Response header '%s' value of '%s' contains invalid characters, aborting request", bad.Key, bad.Value)
+	switch {
+	case bad.Key == "":
+		r.Logf(r.Graph.httpCore, LogErr, "AH02428", "Empty response header name, aborting request")
+	case !http1.ValidName(bad.Key):
+		r.Logf(r.Graph.httpCore, LogErr, "AH02429", "Response header name '%s' contains invalid characters, aborting request", bad.Key)
+	default:
+		r.Logf(r.Graph.httpCore, LogErr, "AH02430", "Response header '%s' value of '%s' contains invalid characters, aborting request", bad.Key, bad.Value)
+	}
 	again := r.badHead
 	r.badHead, r.headSent, r.Chunked = true, false, false
 	r.HeadersOut.Reset()

@@ -92,7 +92,7 @@ func appendHead(dst []byte, r *Request) []byte {
 
 // lineOf tells whether line begins with the status.
 func lineOf(line string, status int) bool {
-	return len(line) > 3 && status >= 100 && status <= 999 &&
+	return len(line) > 3 && status >= 0 && status <= 999 &&
 		line[0] == byte('0'+status/100) && line[1] == byte('0'+status/10%10) && line[2] == byte('0'+status%10)
 }
 

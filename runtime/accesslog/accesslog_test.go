@@ -82,9 +82,9 @@ func TestVHostLogsInsteadOfMain(t *testing.T) {
 
 func TestMistakes(t *testing.T) {
 	for config, code := range map[string]string{
-		`CustomLog LOG "%Z"`:                           "unknown-format",
-		`CustomLog LOG "%{bad}p"`:                      "bad-format",
-		`CustomLog LOG common if=x`:                    "bad-condition",
+		`CustomLog LOG "%Z"`:                              "unknown-format",
+		`CustomLog LOG "%{bad}p"`:                         "bad-format",
+		`CustomLog LOG common if=x`:                       "bad-condition",
 		`CustomLog /no/such/folder/log common`:            "no-log",
 		`CustomLog "|/no/such/program" common`:            "no-log",
 		fmt.Sprintf(`LogFormat "%%{%s" x`, "unclosed %h"): "bad-format",

@@ -16,6 +16,7 @@ import (
 	"pinion/runtime/env"
 	"pinion/runtime/errorlog"
 	"pinion/runtime/expires"
+	"pinion/runtime/hcheck"
 	"pinion/runtime/headers"
 	"pinion/runtime/http2"
 	"pinion/runtime/manager"
@@ -55,6 +56,7 @@ func list() []*runtime.Module {
 		balancer.ByRequests,
 		balancer.ByTraffic,
 		balancer.ByBusyness,
+		hcheck.Module,
 		manager.Module,
 		alias.Module,
 		dir.Module,

@@ -23,7 +23,7 @@ var basicDirectives = []runtime.Directive{
 	{Name: "AuthBasicUseDigestAlgorithm", Args: parser.Take1, In: inDirs, Syntax: "MD5|Off",
 		Help: "Whether passwords are kept as for AuthType Digest; only Off", Set: only("Off")},
 	{Name: "AuthBasicFake", Args: parser.Take12, In: inDirs, Syntax: "off|username [password]",
-		Help: "A made up Authorization header for backends; only off", Set: only("Off")},
+		Help: "A made up Authorization header, as expressions, for backends", Set: setBasicFake},
 }
 
 // authn is mod_authn_core's configuration.

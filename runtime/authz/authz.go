@@ -26,7 +26,7 @@ var (
 	// Authn is mod_authn_core: AuthType, AuthName.
 	Authn = runtime.Define(runtime.Module{Name: "authn_core_module", File: "mod_authn_core.c", MergeDir: runtime.Merger(mergeAuthn)})
 	// Basic is mod_auth_basic.
-	Basic = runtime.Define(runtime.Module{Name: "auth_basic_module", File: "mod_auth_basic.c"})
+	Basic = runtime.Define(runtime.Module{Name: "auth_basic_module", File: "mod_auth_basic.c", MergeDir: runtime.Merger(mergeFake)})
 	// AuthnFile is mod_authn_file: AuthUserFile.
 	AuthnFile = runtime.Define(runtime.Module{Name: "authn_file_module", File: "mod_authn_file.c"})
 )
@@ -61,5 +61,8 @@ func init() {
 	AllowMethods.Directives = allowMethodsDirectives
 	AllowMethods.Hooks = []runtime.Hook{{Phase: runtime.AccessChecker, Order: runtime.ReallyFirst, Run: checkMethod}}
 	Authn.Hooks = []runtime.Hook{{Phase: runtime.CheckUserID, Order: runtime.Last, Run: noUser, Always: true}}
-	Basic.Hooks = []runtime.Hook{{Phase: runtime.CheckUserID, Order: runtime.Middle, Run: basicUser, Always: true}}
+	Basic.Hooks = []runtime.Hook{
+		{Phase: runtime.CheckUserID, Order: runtime.Middle, Run: basicUser, Always: true},
+		{Phase: runtime.Fixups, Order: runtime.Last, Run: fakeBasic},
+	}
 }

@@ -52,7 +52,8 @@ func TestMistakes(t *testing.T) {
 		{location("AuthType Digest\nRequire valid-user"), "unsupported-value"},
 		{location("AuthBasicProvider ldap file"), "unsupported-value"},
 		{location("AuthBasicAuthoritative Off"), "unsupported-value"},
-		{location("AuthBasicFake x"), "unsupported-value"},
+		{location("AuthBasicFake x"), ""},
+		{location("AuthBasicFake %{x:"), "bad-expression"},
 
 		{location("<Limit GET>\n<RequireAny>\nRequire all granted\n</RequireAny>\n</Limit>"), ""},
 		{location("<RequireAny>\n<Limit GET>\nRequire all granted\n</Limit>\n</RequireAny>"), ""},

@@ -35,6 +35,9 @@ func (e *entry) wanted(r *runtime.Request) bool {
 }
 
 func (e *entry) run(r *runtime.Request, headers *table.Table) bool {
+	if e.length && e.action != unset && e.action != note && !r.HeaderOnly {
+		return true // the body's own length is what goes out; another one would let the next answer begin in this one
+	}
 	switch e.action {
 	case set:
 		e.set(r, headers)

@@ -37,6 +37,7 @@ type entry struct {
 	action      action
 	header      string
 	contentType bool         // header is Content-Type, of an answer
+	length      bool         // header is Content-Length, of an answer
 	regex       *pcre.Regexp // of edit, edit* and echo
 	value       func(*runtime.Request) string
 	env         string // run only if this variable is set …
@@ -94,6 +95,7 @@ func compile(c *runtime.Cmd, i int, request bool) (e *entry, early bool, err err
 		return nil, false, c.ArgErrorf(i+1, "wrong-arguments", "expected the name of a header")
 	}
 	e.contentType = !request && runtime.EqualFold(e.header, "Content-Type")
+	e.length = !request && runtime.EqualFold(e.header, "Content-Length")
 	want := map[action]int{unset: 2, echo: 2, edit: 4, editAll: 4}[act]
 	if want == 0 {
 		want = 3

@@ -206,7 +206,7 @@ func proxyOne(c *Conn, pool *Pool, req *RequestHead, resp *ResponseHead, body *B
 	if err := b.WriteRequestHead(req.Method, req.Target, &req.Fields); err != nil {
 		return err
 	}
-	if err := b.FlushAwait(); err != nil {
+	if err := b.FlushAwait(false); err != nil {
 		return err
 	}
 	if err := b.ReadResponseHead(resp, req.Method, &ResponseLimits{}); err != nil {
@@ -297,7 +297,7 @@ func client(addr string, n int) error {
 		if _, err := c.WriteString(tenFields); err != nil {
 			return err
 		}
-		if err := c.FlushAwait(); err != nil {
+		if err := c.FlushAwait(false); err != nil {
 			return err
 		}
 		if err := c.ReadResponseHead(&h, "GET", &ResponseLimits{}); err != nil {

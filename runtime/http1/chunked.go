@@ -60,6 +60,27 @@ func (b *Body) readChunkHead() error {
 	}
 }
 
+// Prime reads the size of a chunked body's first chunk, where it has come already, and returns the error that a Read would
+// meet there: so that a body which is none from its start can be answered for before its head is passed on. It never waits.
+func (b *Body) Prime() error {
+	in := b.c.rb[b.c.r:b.c.w]
+	if b.framing != Chunked || b.err != nil || b.state != chunkStart || bytes.IndexByte(in, '\n') < 0 {
+		return b.err
+	}
+	for i := range in {
+		ready, err := b.chunkByte(in[i])
+		if err != nil {
+			b.err = err
+			return err
+		}
+		if ready || b.state == chunkTrailer {
+			b.c.consume(i + 1)
+			return nil
+		}
+	}
+	return nil
+}
+
 // chunkByte takes one byte of the framing; ready means that data follows.
 func (b *Body) chunkByte(ch byte) (ready bool, err error) {
 	switch b.state {

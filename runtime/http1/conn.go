@@ -42,6 +42,8 @@ type Conn struct {
 	in, out atomic.Int64
 	aborted atomic.Bool
 	sent    bool // FlushAwait: the request is on its way
+	kept    bool // FlushAwait: the connection was idle before
+	stale   bool // FlushAwait: it is of no use any more
 	rn      int  // result of fillRaw
 	rerr    error
 	partner *Conn // flushed before a wait for bytes: see Body.FlushTo

@@ -169,7 +169,7 @@ func TestFlushAwait(t *testing.T) {
 		if _, err := c.WriteString("hello"); err != nil {
 			t.Fatal(err)
 		}
-		if err := c.FlushAwait(); err != nil {
+		if err := c.FlushAwait(false); err != nil {
 			t.Fatal(err)
 		}
 		if b, err := c.Peek(5); string(b) != "hello" || err != nil || c.wb != nil {
@@ -181,7 +181,7 @@ func TestFlushAwait(t *testing.T) {
 		t.Fatal(err)
 	}
 	awaitInput(t, client)
-	if err := c.FlushAwait(); err != io.EOF {
+	if err := c.FlushAwait(false); err != io.EOF {
 		t.Errorf("with nothing to write: %v", err)
 	}
 }
@@ -211,7 +211,7 @@ func TestFlushAwaitOnClosed(t *testing.T) {
 		if _, err := c.WriteString("hello"); err != nil {
 			t.Fatal(err)
 		}
-		if err := c.FlushAwait(); err == nil {
+		if err := c.FlushAwait(false); err == nil {
 			t.Errorf("%s: no error", network)
 		}
 		c.Close()
@@ -239,7 +239,7 @@ func TestFlushAwaitInParts(t *testing.T) {
 	if _, err := c.WriteString(want); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.FlushAwait(); err != nil {
+	if err := c.FlushAwait(false); err != nil {
 		t.Fatal(err)
 	}
 	if b, err := c.Peek(2); string(b) != "ok" || err != nil {
@@ -369,7 +369,7 @@ func TestTLS(t *testing.T) {
 		if _, err := c.WriteString(tenFields); err != nil {
 			t.Fatal(err)
 		}
-		if err := c.FlushAwait(); err != nil {
+		if err := c.FlushAwait(false); err != nil {
 			t.Fatal(err)
 		}
 		if err := c.ReadResponseHead(&h, "GET", &ResponseLimits{}); err != nil {

@@ -43,6 +43,7 @@ const (
 type ResponseError struct {
 	Kind   ResponseErrorKind
 	Reason string // for the error log
+	Line   string // with HeadTooLong: the line, as far as ResponseFieldSize lets it be read
 	Err    error  // the cause, if there is one
 }
 
@@ -79,6 +80,10 @@ func (e *FieldError) Error() string {
 var (
 	// ErrPoolTimeout is Pool.Get's error when no connection became free within the acquire timeout.
 	ErrPoolTimeout = errors.New("http1: no backend connection became free within the acquire timeout")
+	// ErrNoStatusLine is ReadResponseHead's error for empty lines instead of a head.
+	ErrNoStatusLine = errors.New("http1: response head: expected a status line, found an empty line")
+	// ErrStale is FlushAwait's error for a kept connection that its peer has ended, or on which bytes came unasked.
+	ErrStale = errors.New("http1: the kept connection is of no use any more")
 	// ErrPoolClosed is Pool.Get's error after Pool.Close.
 	ErrPoolClosed = errors.New("http1: pool is closed")
 	// ErrBodyTooLong is Body.Discard's error when more than its limit is left.

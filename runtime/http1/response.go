@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"pinion/runtime/table"
 )
 
@@ -29,9 +31,9 @@ type ResponseLimits struct {
 
 // ResponseHead is the head of a backend's response. Its strings are parts of one copy of the head.
 type ResponseHead struct {
-	StatusLine string // status code and reason as received ("200 OK"), as httpd's status_line; "404 " if no reason came; "" for httpd's own, when control characters came
-	Status     int
-	ProtoNum   int // 1000 or 1001 (or 1000 + another minor version)
+	StatusLine string // status code and reason as received ("200 OK"), as httpd's status_line; "404 " if no reason came; "" for httpd's own, when control characters or a fourth digit came
+	Status     int    // three digits, any
+	ProtoNum   int    // 1000 or 1001 (or 1000 + another minor version)
 
 	Fields     table.Table // in order, with duplicates, values trimmed
 	BadField   int         // index of the first field whose name or value must not be sent on, or -1
@@ -62,8 +64,8 @@ func (h *ResponseHead) Reset() {
 // interim response (Status 1xx) is returned like any other; the caller reads on, and limits how many it takes.
 //
 // Lines may end in a bare LF and be folded, one empty line may come before the status line, which may lack a reason; names
-// and values are not checked beyond BadField. Errors: *ResponseError, or the connection's own, io.EOF for one that
-// ended before the first byte (a kept connection that the backend had closed).
+// and values are not checked beyond BadField. Errors: *ResponseError, ErrNoStatusLine, or the connection's own, io.EOF for one that
+// ended before the first line did (without a byte: a kept connection that the backend had closed).
 func (c *Conn) ReadResponseHead(h *ResponseHead, method string, lim *ResponseLimits) error {
 	h.Reset()
 	fieldSize := lim.FieldSize
@@ -95,7 +97,7 @@ func (c *Conn) skipStrayLine() error {
 	b := c.rb[c.r:c.w]
 	if b[0] == '\r' && len(b) == 1 {
 		if err := c.fill(); err != nil {
-			return earlyEnd(err)
+			return err
 		}
 		b = c.rb[c.r:c.w]
 	}
@@ -105,15 +107,12 @@ func (c *Conn) skipStrayLine() error {
 	case b[0] == '\r' && b[1] == '\n':
 		c.consume(2)
 	}
-	if err := c.WaitReadable(); err != nil {
-		return earlyEnd(err)
-	}
-	return nil
+	return c.WaitReadable()
 }
 
 func earlyEnd(err error) error {
 	if errors.Is(err, io.EOF) {
-		return &ResponseError{EarlyEnd, "response head: expected more, found the end of the connection", io.ErrUnexpectedEOF}
+		return &ResponseError{Kind: EarlyEnd, Reason: "response head: expected more, found the end of the connection", Err: io.ErrUnexpectedEOF}
 	}
 	return err
 }
@@ -128,7 +127,7 @@ func (c *Conn) awaitResponseHead(fieldSize int) (int, error) {
 			if i := bytes.Index(b, endOfHead); i >= 0 {
 				return i + len(endOfHead), nil // a bare LF pair before it is found by parse
 			}
-			if len(b) >= 5 && string(b[:5]) != "HTTP/" {
+			if len(b) >= 5 && string(b[:5]) != "HTTP/" && (bytes.IndexByte(b, '\n') >= 0 || len(b) >= fieldSize) {
 				return 0, notHTTP(b)
 			}
 		}
@@ -147,7 +146,7 @@ func (c *Conn) awaitResponseHead(fieldSize int) (int, error) {
 			}
 		}
 		if len(b)-pos >= fieldSize+1 {
-			return 0, tooLong(fieldSize)
+			return 0, tooLong(fieldSize, string(b[pos:]))
 		}
 		if len(b) >= MaxHeadBytes {
 			return 0, &ResponseError{Kind: HeadTooLong, Reason: "response head: expected at most 1048576 bytes, found more"}
@@ -156,8 +155,8 @@ func (c *Conn) awaitResponseHead(fieldSize int) (int, error) {
 			if errors.Is(err, os.ErrDeadlineExceeded) {
 				return 0, err
 			}
-			if len(b) < 5 && errors.Is(err, io.EOF) {
-				return 0, notHTTP(b)
+			if lines == 0 {
+				return 0, err // as without a byte
 			}
 			return 0, earlyEnd(err)
 		}
@@ -168,8 +167,8 @@ func notHTTP(b []byte) error {
 	return &ResponseError{Kind: NotHTTP, Reason: `status line: expected "HTTP/1.", found ` + quote(string(b[:min(len(b), 80)]))}
 }
 
-func tooLong(fieldSize int) error {
-	return &ResponseError{Kind: HeadTooLong, Reason: "response head: expected lines of at most " + plural(fieldSize, "byte") +
+func tooLong(fieldSize int, line string) error {
+	return &ResponseError{Kind: HeadTooLong, Line: line[:min(len(line), fieldSize-1)], Reason: "response head: expected lines of at most " + plural(fieldSize, "byte") +
 		" (ResponseFieldSize), found a longer one"}
 }
 
@@ -212,11 +211,11 @@ func (h *ResponseHead) parse(head string, policy BadHeaderPolicy, fieldSize int)
 			}
 		}
 		if len(line) >= fieldSize {
-			return 0, tooLong(fieldSize)
+			return 0, tooLong(fieldSize, line)
 		}
 		n += used
 		if strings.IndexByte(line, 0) >= 0 {
-			return 0, &ResponseError{Kind: BadHeaderLine, Reason: "response head: expected no NUL, found one in " + quote(line)}
+			return 0, &ResponseError{Kind: BadHeaderLine, Reason: "response head: expected no NUL, found one in " + quote(line), Err: unix.EINVAL}
 		}
 		if colon := strings.IndexByte(line, ':'); colon >= 0 {
 			key, value := line[:colon], trimSpace(line[colon+1:])
@@ -251,6 +250,9 @@ func statusLine(line string) (rest string, ok bool) {
 func (h *ResponseHead) parseStatusLine(line string, fieldSize int) error {
 	rest, ok := statusLine(line)
 	if !ok {
+		if line == "" {
+			return ErrNoStatusLine
+		}
 		return notHTTP([]byte(line))
 	}
 	if line[5] != '1' || len(line) >= fieldSize-1 {
@@ -261,11 +263,8 @@ func (h *ResponseHead) parseStatusLine(line string, fieldSize int) error {
 	if h.StatusLine = rest; len(rest) == 3 {
 		h.StatusLine = rest + " "
 	}
-	if !ValidValue(rest) {
+	if !ValidValue(rest) || len(rest) > 3 && rest[3] != ' ' && rest[3] != '\t' {
 		h.StatusLine = ""
-	}
-	if h.Status < 100 {
-		return &ResponseError{Kind: BadStatusLine, Reason: "status line: expected a status of 100 or more, found " + quote(line)}
 	}
 	return nil
 }
@@ -345,7 +344,8 @@ func (h *ResponseHead) frame(method string) error {
 	return nil
 }
 
-// BodyAllowed reports whether the response with status to a request of method has a body (RFC 9112 section 6.3).
+// BodyAllowed reports whether the response with status to a request of method has a body (RFC 9112 section 6.3). As in httpd
+// CONNECT makes no difference: a reverse proxy passes it on as any other method.
 func BodyAllowed(method string, status int) bool {
-	return method != "HEAD" && status >= 200 && status != 204 && status != 304 && (method != "CONNECT" || status >= 300)
+	return method != "HEAD" && status/100 != 1 && status != 204 && status != 304
 }

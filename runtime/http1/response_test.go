@@ -32,10 +32,11 @@ func TestReadResponseHead(t *testing.T) {
 		{"no reason", "HTTP/1.1 200\r\n" + okBody, none, "200 ", Length, true},
 		{"reason with control", "HTTP/1.1 200 O\x01K\r\n" + okBody, none, "", Length, true},
 		{"two digits", "HTTP/1.1 20 OK\r\n" + okBody, NotHTTP, "", 0, false}, // httpd: HTTP/0.9, all of it is the body
-		{"099", "HTTP/1.1 099 OK\r\n" + okBody, BadStatusLine, "", 0, false}, // httpd: passed on
+		{"099", "HTTP/1.1 099 OK\r\n" + okBody, none, "099 OK", Length, true},
+		{"four digits", "HTTP/1.1 2000 OK\r\n" + okBody, none, "", Length, true}, // httpd: 200 and its own reason
 		{"999", "HTTP/1.1 999 OK\r\n" + okBody, none, "999 OK", Length, true},
-		{"garbage", "garbage here\r\nmore\r\n", NotHTTP, "", 0, false},  // httpd: HTTP/0.9
-		{"short garbage", "hi", NotHTTP, "", 0, false},                  // httpd: HTTP/0.9
+		{"garbage", "garbage here\r\nmore\r\n", NotHTTP, "", 0, false}, // httpd: HTTP/0.9
+		{"garbage line cut", "garbage", plain, "", 0, false},
 		{"tab", "HTTP/1.1\t200 OK\r\n" + okBody, NotHTTP, "", 0, false}, // httpd: HTTP/0.9
 		{"2.0", "HTTP/2.0 200 OK\r\n" + okBody, BadStatusLine, "", 0, false},
 		{"1.0", "HTTP/1.0 200 OK\r\n\r\nok", none, "200 OK", UntilClose, false},
@@ -44,7 +45,7 @@ func TestReadResponseHead(t *testing.T) {
 		{"bare LF, then CRLF pair in body", "HTTP/1.1 200 OK\nContent-Length: 6\n\nok\r\n\r\n", none, "200 OK", Length, true},
 		{"stray line", "\r\nHTTP/1.1 200 OK\r\n" + okBody, none, "200 OK", Length, true},
 		{"stray LF", "\nHTTP/1.1 200 OK\r\n" + okBody, none, "200 OK", Length, true},
-		{"two stray lines", "\r\n\r\nHTTP/1.1 200 OK\r\n" + okBody, NotHTTP, "", 0, false},
+		{"two stray lines", "\r\n\r\nHTTP/1.1 200 OK\r\n" + okBody, plain, "", 0, false},
 		{"no colon", "HTTP/1.1 200 OK\r\nfoo\r\n" + okBody, BadHeaderLine, "", 0, false},
 		{"NUL", "HTTP/1.1 200 OK\r\nX-A: b\x00c\r\n" + okBody, BadHeaderLine, "", 0, false},
 		{"second status line", "HTTP/1.1 200 OK\r\nHTTP/1.0 200 OK\r\n" + okBody, none, "200 OK", Length, true},
@@ -59,7 +60,7 @@ func TestReadResponseHead(t *testing.T) {
 		{"304", "HTTP/1.1 304 No\r\nContent-Length: 2\r\n\r\n", none, "304 No", NoBody, true},
 		{"100", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n", none, "100 Continue", NoBody, true},
 		{"empty", "", plain, "", 0, false},
-		{"line cut", "HTTP/1.1 20", EarlyEnd, "", 0, false},
+		{"line cut", "HTTP/1.1 20", plain, "", 0, false},
 		{"head cut", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", EarlyEnd, "", 0, false},
 		{"line of 8191", "HTTP/1.1 200 OK\r\nX-A: " + strings.Repeat("a", 8191-5) + "\r\n" + okBody, none, "200 OK", Length, true},
 		{"line of 8192", "HTTP/1.1 200 OK\r\nX-A: " + strings.Repeat("a", 8192-5) + "\r\n" + okBody, HeadTooLong, "", 0, false},
@@ -129,7 +130,7 @@ func TestBodyAllowed(t *testing.T) {
 		status int
 		want   bool
 	}{{"GET", 200, true}, {"HEAD", 200, false}, {"GET", 204, false}, {"GET", 304, false}, {"GET", 101, false},
-		{"CONNECT", 200, false}, {"CONNECT", 407, true}, {"GET", 205, true}} {
+		{"CONNECT", 200, true}, {"GET", 205, true}} {
 		if BodyAllowed(tt.method, tt.status) != tt.want {
 			t.Errorf("%s %d", tt.method, tt.status)
 		}

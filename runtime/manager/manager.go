@@ -19,7 +19,7 @@ import (
 var Module *runtime.Module
 
 func init() {
-	Module = runtime.Define(runtime.Module{Name: "manager_module", File: "mod_manager.c", Hooks: []runtime.Hook{
+	Module = runtime.Define(runtime.Module{Name: "pinion_manager_module", File: "mod_pinion_manager.c", Hooks: []runtime.Hook{
 		{Phase: runtime.Handler, Order: runtime.First, Always: true, Run: handle},
 	}})
 }

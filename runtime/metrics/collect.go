@@ -167,6 +167,14 @@ func (o output) worker(w *workerEntry) {
 	put(workerRetries, st.Retries.Load())
 	put(workerTransferred, st.Transferred.Load())
 	put(workerRead, st.Read.Load())
+	if w.of.Health.Method != "NONE" {
+		passed, failed := st.Health.Passed.Load(), st.Health.Failed.Load()
+		o.put(workerChecks, float64(passed), w.vhost, w.balancer, w.name, "passed")
+		o.put(workerChecks, float64(failed), w.vhost, w.balancer, w.name, "failed")
+		if passed+failed > 0 {
+			o.put(workerCheckTook, time.Duration(st.Health.Took.Load()).Seconds(), w.vhost, w.balancer, w.name)
+		}
+	}
 	o.ownRoute(w)
 	if t, ok := w.of.Transport.(pooled); ok {
 		idle, busy := t.Connections()

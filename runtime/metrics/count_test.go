@@ -112,7 +112,7 @@ func newRequest(t testing.TB, id uint64) *runtime.Request {
 	g, diags := runtimetest.Compile(t, `<VirtualHost *:80>
 ProxyPass / balancer://b/ stickysession=S
 <Proxy balancer://b>
-BalancerMember http://127.0.0.1:1 route=1
+BalancerMember http://127.0.0.1:1 route=1 hcmethod=TCP
 </Proxy>
 </VirtualHost>
 `, proxy.Module, balancer.Module, Module)
@@ -193,6 +193,7 @@ func cpuTime(b *testing.B) (done func()) {
 func TestPedantic(t *testing.T) {
 	r := newRequest(t, 1)
 	logTransaction(r)
+	proxy.ConfOf(r.Server).Balancers[0].Members[0].State.Health.Passed.Add(1)
 	e := runtime.NewEngine(r.Graph)
 	Report(Reload{Success: true, Time: time.Now(), Took: time.Millisecond, Hash: "abc\xff", Successes: 1})
 	reg := prometheus.NewPedanticRegistry()

@@ -215,7 +215,7 @@ func shop(backend string) string {
   ProxyPass / balancer://shop/ stickysession=ROUTEID
   <Proxy balancer://shop>
     BalancerMember ` + backend + ` route=a
-    BalancerMember http://127.0.0.1:1 route=b status=+D
+    BalancerMember http://127.0.0.1:1 route=b status=+D hcmethod=TCP hcinterval=3600
   </Proxy>
 </VirtualHost>
 `
@@ -240,33 +240,35 @@ func TestExport(t *testing.T) {
 	}
 	f := s.scrape()
 	f.expect(t, figures{
-		`pinion_requests_total{code="200",method="GET",vhost="shop.test:80"}`:                   4,
-		`pinion_requests_total{code="200",method="HEAD",vhost="shop.test:80"}`:                  1,
-		`pinion_requests_total{code="418",method="OTHER",vhost="shop.test:80"}`:                 1,
-		`pinion_requests_total{code="7xx",method="GET",vhost="shop.test:80"}`:                   1,
-		`pinion_requests_total{code="400",method="GET",vhost="shop.test:80"}`:                   1,
-		`pinion_request_duration_seconds{balancer="shop",vhost="shop.test:80"}`:                 6,
-		`pinion_request_duration_seconds{balancer="",vhost="shop.test:80"}`:                     2,
-		`pinion_balancer_sticky_hits_total{balancer="shop",vhost="shop.test:80"}`:               1,
-		`pinion_balancer_sticky_misses_total{balancer="shop",vhost="shop.test:80"}`:             4,
-		`pinion_balancer_route_changes_total{balancer="shop",vhost="shop.test:80"}`:             1,
-		`pinion_balancer_members{balancer="shop",vhost="shop.test:80"}`:                         2,
-		`pinion_balancer_usable_members{balancer="shop",vhost="shop.test:80"}`:                  1,
-		worker("pinion_worker_info", `balancer="shop",route="a"`, backend):                      1,
-		worker("pinion_worker_elected_total", `balancer="shop"`, backend):                       6,
-		worker("pinion_worker_busy_requests", `balancer="shop"`, backend):                       0,
-		worker("pinion_worker_errors_total", `balancer="shop"`, backend):                        0,
-		worker("pinion_worker_status", `balancer="shop",flag="usable"`, backend):                1,
-		worker("pinion_worker_status", `balancer="shop",flag="disabled"`, backend):              0,
-		worker("pinion_worker_status", `balancer="shop",flag="usable"`, "http://127.0.0.1:1"):   0,
-		worker("pinion_worker_status", `balancer="shop",flag="disabled"`, "http://127.0.0.1:1"): 1,
-		worker("pinion_worker_pool_connections", `balancer="shop",state="busy"`, backend):       0,
-		worker("pinion_worker_pool_connections", `balancer="shop",state="idle"`, backend):       1,
-		worker("pinion_worker_elected_total", `balancer=""`, backend+"/lone"):                   0,
-		`pinion_client_connections{state="idle"}`:                                               0,
-		`pinion_client_connections{state="active"}`:                                             1,
-		`pinion_client_connections{state="tunnel"}`:                                             0,
-		`pinion_client_connections_accepted_total`:                                              9,
+		`pinion_requests_total{code="200",method="GET",vhost="shop.test:80"}`:                               4,
+		`pinion_requests_total{code="200",method="HEAD",vhost="shop.test:80"}`:                              1,
+		`pinion_requests_total{code="418",method="OTHER",vhost="shop.test:80"}`:                             1,
+		`pinion_requests_total{code="7xx",method="GET",vhost="shop.test:80"}`:                               1,
+		`pinion_requests_total{code="400",method="GET",vhost="shop.test:80"}`:                               1,
+		`pinion_request_duration_seconds{balancer="shop",vhost="shop.test:80"}`:                             6,
+		`pinion_request_duration_seconds{balancer="",vhost="shop.test:80"}`:                                 2,
+		`pinion_balancer_sticky_hits_total{balancer="shop",vhost="shop.test:80"}`:                           1,
+		`pinion_balancer_sticky_misses_total{balancer="shop",vhost="shop.test:80"}`:                         4,
+		`pinion_balancer_route_changes_total{balancer="shop",vhost="shop.test:80"}`:                         1,
+		`pinion_balancer_members{balancer="shop",vhost="shop.test:80"}`:                                     2,
+		`pinion_balancer_usable_members{balancer="shop",vhost="shop.test:80"}`:                              1,
+		worker("pinion_worker_info", `balancer="shop",route="a"`, backend):                                  1,
+		worker("pinion_worker_elected_total", `balancer="shop"`, backend):                                   6,
+		worker("pinion_worker_busy_requests", `balancer="shop"`, backend):                                   0,
+		worker("pinion_worker_errors_total", `balancer="shop"`, backend):                                    0,
+		worker("pinion_worker_status", `balancer="shop",flag="usable"`, backend):                            1,
+		worker("pinion_worker_status", `balancer="shop",flag="disabled"`, backend):                          0,
+		worker("pinion_worker_status", `balancer="shop",flag="usable"`, "http://127.0.0.1:1"):               0,
+		worker("pinion_worker_status", `balancer="shop",flag="disabled"`, "http://127.0.0.1:1"):             1,
+		worker("pinion_worker_pool_connections", `balancer="shop",state="busy"`, backend):                   0,
+		worker("pinion_worker_pool_connections", `balancer="shop",state="idle"`, backend):                   1,
+		worker("pinion_worker_healthchecks_total", `balancer="shop",result="passed"`, "http://127.0.0.1:1"): 0,
+		worker("pinion_worker_healthchecks_total", `balancer="shop",result="failed"`, "http://127.0.0.1:1"): 0,
+		worker("pinion_worker_elected_total", `balancer=""`, backend+"/lone"):                               0,
+		`pinion_client_connections{state="idle"}`:                                                           0,
+		`pinion_client_connections{state="active"}`:                                                         1,
+		`pinion_client_connections{state="tunnel"}`:                                                         0,
+		`pinion_client_connections_accepted_total`:                                                          9,
 	})
 	for _, name := range []string{"pinion_worker_read_bytes_total", "pinion_worker_transferred_bytes_total"} {
 		if v := f[worker(name, `balancer="shop"`, backend)]; v < 100 {

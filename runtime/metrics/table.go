@@ -56,6 +56,8 @@ var (
 	workerTransferred = define(counter, "pinion_worker_transferred_bytes_total", ofWorkers, "Bytes sent to the backend; those of a tunnel when it ends.")
 	workerRead        = define(counter, "pinion_worker_read_bytes_total", ofWorkers, "Bytes read from the backend; those of a tunnel when it ends.")
 	workerPool        = define(gauge, "pinion_worker_pool_connections", ofWorkers+" state", "Connections to the backend, by state: idle, or busy with a request.")
+	workerChecks      = define(counter, "pinion_worker_healthchecks_total", ofWorkers+" result", "Health checks that ended, by result: passed or failed; of workers that have checks.")
+	workerCheckTook   = define(gauge, "pinion_worker_healthcheck_duration_seconds", ofWorkers, "How long the last health check took.")
 
 	clientConns    = define(gauge, "pinion_client_connections", "state", "Open client connections, by state: idle between requests, active, or a tunnel.")
 	clientAccepted = define(counter, "pinion_client_connections_accepted_total", "", "Client connections accepted since the start.")

@@ -50,16 +50,15 @@ type ServerConf struct {
 	Persist       bool                // BalancerPersist; not inherited
 	FlagR         runtime.Opt[FlagR]
 
-	index       []*mountIndex // of the main server, then of this one
-	workers     workerIndex
-	balancers   map[string]*Balancer
-	reverse     *Worker // the generic worker; in the main server only
-	own         int     // how many of Mounts are the main server's
-	healthNoted bool
-	runtimeDir  string // what sockets are relative to; in the main server only
-	key         string // names the server over reloads
-	saved       *store // BalancerPersist's; nil where that is Off
-	store       *store // the same, in the main server, where any server has one
+	index      []*mountIndex // of the main server, then of this one
+	workers    workerIndex
+	balancers  map[string]*Balancer
+	reverse    *Worker // the generic worker; in the main server only
+	own        int     // how many of Mounts are the main server's
+	runtimeDir string  // what sockets are relative to; in the main server only
+	key        string  // names the server over reloads
+	saved      *store  // BalancerPersist's; nil where that is Off
+	store      *store  // the same, in the main server, where any server has one
 }
 
 // DirConf is mod_proxy's per-directory configuration. Immutable once compiled.

@@ -229,7 +229,8 @@ func TestRecent(t *testing.T) {
 	s.Routed(at(61))
 	s.Routed(at(400))
 	for _, c := range []struct{ now, minute, five, hour int64 }{{400, 1, 1, 5}, {460, 1, 1, 5}, {470, 0, 1, 5}, {3600, 0, 0, 5}, {3610, 0, 0, 2}, {4010, 0, 0, 0}, {1e6, 0, 0, 0}} {
-		fresh := s
+		var fresh WorkerState
+		fresh.routed = s.routed
 		fresh.routed.slices = append([]uint32(nil), s.routed.slices...)
 		o := fresh.OwnRoute(at(c.now))
 		if o.Minute != c.minute || o.FiveMinutes != c.five || o.Hour != c.hour || !o.Last.Equal(at(400)) {

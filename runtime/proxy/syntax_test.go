@@ -93,7 +93,10 @@ func TestDiagnostics(t *testing.T) {
 		{"ProxyRequests »On«", "error: forward proxying is not supported: ProxyRequests must be Off [unsupported]", ""},
 		{"ProxyPass /a http://a/\nProxyPass /b http://a/b »retry«=1", "warning: retry is ignored: worker http://a/ is shared", ""},
 		{"ProxyPass / http://a/ hcmethod=TCP »hcfails«=2", "", ""},
-		{"ProxyPass / http://a/ »hcmethod«=TCP hcfails=2", "warning: hcmethod is read, but health checks are not done yet [not-yet-effective]", ""},
+		{"ProxyPass / http://a/ hcmethod=»CPING«", "error: health checks by CPING are not supported: no backend speaks AJP here [unsupported-value]", "use TCP"},
+		{"ProxyPass / http://a/ hcmethod=»POST«", "error: unknown health check method \"POST\" [bad-value]", "known are NONE, TCP"},
+		{"ProxyPass / http://a/ hctemplate=»t«", "error: no ProxyHCTemplate \"t\" is defined before this line in this server [unknown-name]", ""},
+		{"ProxyPass / http://a/ hcinterval=»99ms«", "error: ", ""},
 		{"ProxyPass / gopher://a/", "warning: no module handles URLs of scheme \"gopher\"", ""},
 		{"ProxyPass /a http://a/\n»ProxyPass /a/b http://b/«", "warning: no request reaches this mount: the earlier one of /a takes all requests for /a/b [shadowed-mount]", "put the longer path first"},
 		{"ProxyPass /a http://a/\n»ProxyPass /a/b !«", "warning: this exception has no effect: the earlier mount of /a takes all requests for /a/b [late-exception]", "put the exception before it"},
@@ -113,7 +116,7 @@ func TestDiagnostics(t *testing.T) {
 		_, diags := compile(t, conf, nil)
 		if c.want == "" {
 			for _, d := range diags {
-				if d.Code != "repeated-parameter" && d.Code != "not-yet-effective" {
+				if d.Code != "repeated-parameter" {
 					t.Errorf("%q: %v", conf, d)
 				}
 			}

@@ -48,17 +48,6 @@ type Params struct {
 	Health       Health
 }
 
-// Health are the hc… parameters of mod_proxy_hcheck.
-type Health struct {
-	Method   string // upper case, "NONE" by default
-	Interval time.Duration
-	Passes   int
-	Fails    int
-	URI      string
-	Expr     string
-	Template string
-}
-
 // FlagR is what status=+R means, see BalancerFlagR.
 type FlagR uint8
 
@@ -213,6 +202,7 @@ type WorkerState struct {
 	Transferred atomic.Int64 // bytes sent to the backend
 	Read        atomic.Int64 // bytes read from the backend
 	Busy        atomic.Int64
+	Health      HealthStats
 	// Turn is the place of the member in BalancerState.Elections, for them to find it by. Guarded by BalancerState.Mu.
 	Turn int32
 

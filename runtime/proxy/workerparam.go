@@ -15,8 +15,7 @@ const DefaultRetry = 60 * time.Second
 
 // defaultParams are a worker's parameters where none is given.
 func defaultParams() Params {
-	return Params{LBFactor: 100, Retry: DefaultRetry, SMax: -1, FlushWait: 10 * time.Millisecond,
-		Health: Health{Method: "NONE", Interval: 30 * time.Second, Passes: 1, Fails: 1}}
+	return Params{LBFactor: 100, Retry: DefaultRetry, SMax: -1, FlushWait: 10 * time.Millisecond, Health: DefaultHealth()}
 }
 
 // workerParams are the parameters of BalancerMember, ProxyPass, ProxySet and <Proxy> for a worker.
@@ -106,31 +105,13 @@ var workerParams = map[string]func(w *Worker, s *setting) error{
 		w.Secret, err = s.text(64)
 		return err
 	},
-	"hcmethod": setHCMethod,
-	"hcinterval": func(w *Worker, s *setting) (err error) {
-		w.Health.Interval, err = s.interval("s", 100*time.Millisecond)
-		return health(s, err)
-	},
-	"hcpasses": func(w *Worker, s *setting) (err error) {
-		w.Health.Passes, err = s.number(0, maxInt)
-		return health(s, err)
-	},
-	"hcfails": func(w *Worker, s *setting) (err error) {
-		w.Health.Fails, err = s.number(0, maxInt)
-		return health(s, err)
-	},
-	"hcuri": func(w *Worker, s *setting) (err error) {
-		w.Health.URI, err = s.text(64)
-		return health(s, err)
-	},
-	"hcexpr": func(w *Worker, s *setting) (err error) {
-		w.Health.Expr, err = s.text(16)
-		return health(s, err)
-	},
-	"hctemplate": func(w *Worker, s *setting) error {
-		w.Health.Template = s.val
-		return health(s, nil)
-	},
+	"hcmethod":   setHealth,
+	"hcinterval": setHealth,
+	"hcpasses":   setHealth,
+	"hcfails":    setHealth,
+	"hcuri":      setHealth,
+	"hcexpr":     setHealth,
+	"hctemplate": setHealth,
 }
 
 var workerNames = sortedKeys(workerParams)
@@ -236,26 +217,4 @@ func setStatus(w *Worker, s *setting) error {
 		}
 	}
 	return nil
-}
-
-var healthMethods = []string{"NONE", "TCP", "OPTIONS", "HEAD", "GET", "OPTIONS11", "HEAD11", "GET11"}
-
-func setHCMethod(w *Worker, s *setting) error {
-	m := strings.ToUpper(s.val)
-	if !slices.Contains(healthMethods, m) {
-		return runtime.WithDetail(s.errorf("bad-value", "unknown health check method %q", s.val), "known are %s", strings.Join(healthMethods, ", "))
-	}
-	w.Health.Method = m
-	return health(s, nil)
-}
-
-// health says, once for a configuration, that health checks are not done yet.
-func health(s *setting, err error) error {
-	main := runtime.OwnServerConf[ServerConf](s.cmd.Graph.Main, Module)
-	if err == nil && !main.healthNoted {
-		main.healthNoted = true
-		d := s.keyErrorf("not-yet-effective", "%s is read, but health checks are not done yet", s.key)
-		s.cmd.Report(warning(runtime.WithDetail(d, "a member is still taken out of use by requests that fail to connect to it")))
-	}
-	return err
 }

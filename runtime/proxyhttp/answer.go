@@ -26,23 +26,25 @@ func (x *exchange) answer() runtime.Result {
 		r.Status, r.StatusLine = h.Status, h.StatusLine
 		if len(h.StatusLine) >= 3 {
 			r.Notes.Set("proxy-status", h.StatusLine[:3])
+		} else {
+			r.Notes.Set("proxy-status", strconv.Itoa(h.Status))
 		}
 		closes := x.take()
 		if h.Status == 101 {
 			return x.switched()
 		}
-		if h.Status < 200 {
+		if h.Status/100 == 1 {
 			x.passInterim()
 			if interim++; interim >= maxInterim {
 				return proxy.Error(r, 502, "Too many ("+strconv.Itoa(interim)+") interim responses from origin server")
 			}
 		}
-		if x.expect && (h.Status >= 200 || h.Status == 100) {
+		if x.expect && (h.Status/100 != 1 || h.Status == 100) {
 			if res := x.goOn(closes); res != runtime.OK {
 				return res
 			}
 		}
-		if h.Status >= 200 {
+		if h.Status/100 != 1 {
 			return x.final(original)
 		}
 	}
@@ -140,6 +142,12 @@ func (x *exchange) final(original int) runtime.Result {
 			return res
 		}
 	}
+	if h.Framing != http1.NoBody {
+		x.body.ResetResponse(x.c, h)
+		if x.body.Prime() != nil {
+			return x.badBody()
+		}
+	}
 	if err := r.Begin(-1); err != nil {
 		return x.beginFailed(err)
 	}
@@ -168,7 +176,6 @@ func (x *exchange) relay() runtime.Result {
 			return x.relayFailed(&http1.WriteError{Err: err})
 		}
 	}
-	x.body.ResetResponse(x.c, h)
 	_, err := r.SendBody(&x.body)
 	x.w.State.Read.Add(x.body.BytesRead())
 	if err != nil {
@@ -209,13 +216,16 @@ func (x *exchange) http09() runtime.Result {
 	x.closing = true
 	r.Status, r.StatusLine = 200, "200 OK"
 	x.body.Reset(x.c, http1.UntilClose, 0, &http1.DefaultLimits)
-	if err := r.Begin(-1); err != nil {
+	line, length := x.firstLine(), int64(-1)
+	if r.HeaderOnly {
+		length = int64(len(line)) // all that httpd reads
+	}
+	if err := r.Begin(length); err != nil {
 		return x.beginFailed(err)
 	}
 	if r.HeaderOnly {
 		return runtime.OK
 	}
-	line := x.firstLine()
 	skip := make([]byte, len(line)+2)
 	n := len(line)
 	if b, _ := x.c.Peek(min(x.c.Buffered(), n+2)); len(b) > n && b[n] == '\n' {

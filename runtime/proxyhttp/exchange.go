@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"pinion/runtime"
@@ -39,6 +40,7 @@ type use struct {
 	target    string // path and query
 	socket    string
 	secure    bool
+	tls       runtime.BackendTLS // nil where it is not to be spoken
 
 	reused  bool // c has served a request before
 	closing bool // c must not be kept
@@ -153,6 +155,9 @@ func (x *exchange) prepare() {
 	if x.socket = w.UDS; x.socket == "" && r.Notes.Len() > 0 {
 		x.socket = r.Notes.Get("uds_path")
 	}
+	if x.secure {
+		x.tls = runtime.BackendTLSOf(r.Dir)
+	}
 	x.closing = x.t == nil || !w.Reuse()
 	x.debug = r.Server.LogOn(proxy.Module, runtime.LogDebug)
 	x.limits.FieldSize = w.FieldSize.Or(0)
@@ -188,16 +193,15 @@ func (x *exchange) run() runtime.Result {
 	if res := x.prefetch(); res != runtime.OK {
 		return res
 	}
-	for try := 0; ; try++ {
+	for { // until a kept connection is met that is of use, or all are gone
 		if res := x.connect(); res != runtime.OK {
 			return x.failed(res)
 		}
 		res, again := x.attempt()
-		if again && try < maxTries {
-			x.release(false)
-			continue
+		if !again {
+			return x.failed(res)
 		}
-		return x.failed(res)
+		x.release(false)
 	}
 }
 
@@ -209,9 +213,6 @@ func (x *exchange) failed(res runtime.Result) runtime.Result {
 	return res
 }
 
-// maxTries bounds how many kept connections in a row may turn out to be closed by the backend.
-const maxTries = 3
-
 // attempt sends the request on x.c and takes the answer. again says that the backend had closed a kept connection and that
 // the request may be sent anew.
 func (x *exchange) attempt() (res runtime.Result, again bool) {
@@ -220,7 +221,8 @@ func (x *exchange) attempt() (res runtime.Result, again bool) {
 	if res == runtime.OK && !x.expect {
 		res = x.writeBody()
 	}
-	x.w.State.Transferred.Add(c.BytesOut() + int64(c.Unflushed()) - start)
+	sent := c.BytesOut() + int64(c.Unflushed()) - start
+	x.w.State.Transferred.Add(sent)
 	if res != runtime.OK {
 		return res, false
 	}
@@ -228,8 +230,11 @@ func (x *exchange) attempt() (res runtime.Result, again bool) {
 		c.SetReadTimeout(x.w.Ping.V)
 	}
 	if c.BytesOut() == start {
-		if err := c.FlushAwait(); err != nil {
-			return x.noAnswer(err)
+		if err := c.FlushAwait(x.reused && x.in == nil); err != nil {
+			return x.noAnswer(err, sent)
+		}
+		if x.reused && x.t.quits.Load() {
+			x.t.quits.Store(false)
 		}
 	} else if err := c.Flush(); err != nil {
 		return x.bodyFailed(&http1.WriteError{Err: err}), false
@@ -237,14 +242,26 @@ func (x *exchange) attempt() (res runtime.Result, again bool) {
 	return x.answer(), false
 }
 
-// noAnswer takes the error of waiting for the head's first bytes. A backend that closed a kept connection just before the
-// request reached it never saw it; one that did see it gets it once, whatever it makes of it.
-func (x *exchange) noAnswer(err error) (res runtime.Result, again bool) {
-	if x.reused && x.in == nil && errors.Is(err, io.EOF) && idempotent(x.r.Method) && x.c.Undelivered() {
-		x.r.Server.Logf(proxy.Module, runtime.LogDebug, "AH00951", "%s: backend socket is disconnected.", x.scheme)
-		return 0, true
+// noAnswer takes the error of waiting for the head's first bytes. A backend that had closed a kept connection before the
+// request reached it has not seen it; one that has seen it gets it once, whatever it makes of it. What can't be told apart
+// is decided by the backend's habit.
+func (x *exchange) noAnswer(err error, sent int64) (res runtime.Result, again bool) {
+	unseen := err == http1.ErrStale
+	if x.reused && x.in == nil && idempotent(x.r.Method) && !unseen {
+		ended := errors.Is(err, io.EOF)
+		unseen = ended && x.c.Undelivered() || x.t.quits.Load() && (ended || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE))
 	}
-	return x.statusLineFailed(err), false
+	if !unseen {
+		return x.statusLineFailed(err), false
+	}
+	x.w.State.Transferred.Add(-sent)
+	x.t.quits.Store(true)
+	x.logDisconnected()
+	return 0, true
+}
+
+func (x *exchange) logDisconnected() {
+	x.r.Server.Logf(proxy.Module, runtime.LogDebug, "AH00951", "%s: backend socket is disconnected.", x.scheme)
 }
 
 // idempotent methods may be sent twice (RFC 9110 9.2.2).
@@ -260,7 +277,7 @@ func idempotent(method string) bool {
 func (x *exchange) connect() runtime.Result {
 	c, reused, err := x.get()
 	for err == nil && reused && !x.fit(c) {
-		x.r.Server.Logf(proxy.Module, runtime.LogDebug, "AH00951", "%s: backend socket is disconnected.", x.scheme)
+		x.logDisconnected()
 		x.t.pool.Put(c, false)
 		c, reused, err = x.get()
 	}
@@ -274,7 +291,7 @@ func (x *exchange) connect() runtime.Result {
 	if !reused {
 		info := &connInfo{port: localPort(c)}
 		if x.secure {
-			info.sni = x.serverName()
+			info.sni, info.tls = x.serverName(), x.tls
 		}
 		c.Data = info
 	}
@@ -321,9 +338,13 @@ func (x *exchange) get() (*http1.Conn, bool, error) {
 // fit tells whether a kept connection can take this request (ap_proxy_check_connection).
 func (x *exchange) fit(c *http1.Conn) bool {
 	if x.secure {
-		if info, ok := c.Data.(*connInfo); !ok || info.sni != x.serverName() {
+		if info, ok := c.Data.(*connInfo); !ok || info.sni != x.serverName() || info.tls != x.tls {
 			return false
 		}
 	}
-	return c.Alive()
+	if x.in == nil || c.Alive() { // without a body, FlushAwait looks at it
+		return true
+	}
+	x.t.quits.Store(true)
+	return false
 }

@@ -1,10 +1,14 @@
 package proxyhttp
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
+	"net"
 	"os"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -25,9 +29,13 @@ func (x *exchange) connectFailed(err error) runtime.Result {
 	case atLookup:
 		return proxy.Error(r, 500, "DNS lookup failure for: "+x.host)
 	case atHandshake:
-		r.LogCausef(proxy.Module, runtime.LogErr, d.err, "AH01084", "pass request body failed to %s:%d (%s)", x.host, x.port, x.host)
-		x.logPassFailed()
-		return proxy.Error(r, 500, "Error during SSL Handshake with remote server")
+		cause := errors.New("(20014)Internal error (" + strings.ReplaceAll(d.err.Error(), ": ", ", ") + ")")
+		r.LogCausef(proxy.Module, runtime.LogErr, cause, "AH01084", "pass request body failed to %s (%s)", d.remote, x.host)
+		res := proxy.Error(r, 500, "Error during SSL Handshake with remote server")
+		x.logPassFailed(d.remote)
+		return res
+	case atSetup:
+		return 500
 	}
 	if w.Fail(time.Now()) {
 		r.Server.Logf(proxy.Module, runtime.LogErr, "AH00959", "ap_proxy_connect_backend disabling worker for (%s:%d) for %ds",
@@ -42,7 +50,14 @@ func (x *exchange) connectFailed(err error) runtime.Result {
 func (x *exchange) statusLineFailed(err error) runtime.Result {
 	r := x.r
 	timedOut := isTimeout(err)
-	r.LogCausef(Module, runtime.LogErr, err, "AH01102", "error reading status line from remote server %s:%d", x.host, x.port)
+	cause := err
+	switch {
+	case errors.Is(err, http1.ErrNoStatusLine):
+		cause = nil
+	case errors.Is(err, io.EOF) && x.c.Buffered() == 0:
+		cause = runtime.ErrGeneral
+	}
+	r.LogCausef(Module, runtime.LogErr, cause, "AH01102", "error reading status line from remote server %s:%d", x.host, x.port)
 	if timedOut {
 		r.Notes.Set("proxy_timedout", "1")
 		r.Logf(Module, runtime.LogDebug, "AH01103", "read timeout")
@@ -71,8 +86,9 @@ func (x *exchange) headFailed(err error) runtime.Result {
 	r := x.r
 	var bad *http1.ResponseError
 	if !errors.As(err, &bad) {
-		if isTimeout(err) && x.c.Buffered() > 0 {
-			return x.badHead(err) // in the midst of the head
+		if b, _ := x.c.Peek(x.c.Buffered()); isTimeout(err) && bytes.IndexByte(b, '\n') >= 0 { // in the midst of the head
+			r.LogCausef(Module, runtime.LogWarn, err, "AH10404", "Error reading headers from backend")
+			return x.badHead()
 		}
 		return x.statusLineFailed(err)
 	}
@@ -82,29 +98,42 @@ func (x *exchange) headFailed(err error) runtime.Result {
 	case http1.BadStatusLine:
 		return proxy.Error(r, 502, "Corrupt status line returned by remote server: "+x.firstLine())
 	case http1.HeadTooLong:
-		size := x.w.FieldSize.Or(8192)
-		r.Logf(Module, runtime.LogWarn, "AH10124", "header size is over the limit allowed by ResponseFieldSize (%d bytes). Bad response header: '%s'", size, bad.Reason)
+		trunc := min(len(bad.Line), 128) / 2
+		r.LogCausef(Module, runtime.LogWarn, syscall.ENOSPC, "AH10124", "header size is over the limit allowed by ResponseFieldSize (%d bytes). "+
+			"Bad response header: '%s[...]%s'", x.w.FieldSize.Or(8192), bad.Line[:trunc], bad.Line[len(bad.Line)-trunc:])
 	case http1.BadFraming:
-		// httpd meets it as it reads the body, when the head has been taken.
-		r.LogCausef(Module, runtime.LogErr, err, "AH01110", "error reading response")
-		r.NoCache, r.UnknownLength = true, true
-		if runtime.HasToken(r.HeadersIn.Get("Connection"), "close") {
-			r.Conn.KeepAlive = runtime.KeepAliveClose // decided with the head that was taken: the page is not chunked
-		}
-		return 502
+		return x.badBody()
 	default:
-		r.LogCausef(Module, runtime.LogWarn, err, "AH10404", "Error reading headers from backend")
+		if bad.Err != nil {
+			r.LogCausef(Module, runtime.LogWarn, bad.Err, "AH10404", "Error reading headers from backend")
+		}
 	}
-	return x.badHead(err)
+	return x.badHead()
 }
 
-func (x *exchange) badHead(err error) runtime.Result {
+func (x *exchange) badHead() runtime.Result {
 	r := x.r
 	minor := x.head.ProtoNum % 1000
 	if x.head.ProtoNum == 0 {
 		minor = 1
 	}
-	r.LogCausef(Module, runtime.LogWarn, err, "AH01106", "bad HTTP/1.%d header returned by %s (%s)", minor, r.URI, r.Method)
+	r.Logf(Module, runtime.LogWarn, "AH01106", "bad HTTP/1.%d header returned by %s (%s)", minor, r.URI, r.Method)
+	r.HeadersOut.Reset()
+	r.StatusLine = ""
+	return 502
+}
+
+// badBody answers for a body whose framing can't be understood from its first byte. httpd meets that when it has taken
+// the head, but not sent it.
+func (x *exchange) badBody() runtime.Result {
+	r := x.r
+	x.closing = true
+	r.LogCausef(Module, runtime.LogErr, runtime.ErrGeneral, "AH01110", "error reading response")
+	r.NoCache, r.UnknownLength = true, true
+	if r.ProtoNum < runtime.HTTP11 || runtime.HasToken(r.HeadersIn.Get("Connection"), "close") {
+		r.Conn.KeepAlive = runtime.KeepAliveClose // decided with the head that was taken: the page is not chunked
+		r.ErrHeadersOut.Set("Connection", "close")
+	}
 	r.HeadersOut.Reset()
 	r.StatusLine = ""
 	return 502
@@ -128,19 +157,27 @@ func (x *exchange) bodyFailed(err error) runtime.Result {
 	var we *http1.WriteError
 	if !errors.As(err, &we) {
 		r.LogCausef(proxy.Module, runtime.LogErr, err, "AH02608", "read request body failed to %s:%d (%s) from %s ()", x.host, x.port, x.host, r.ClientIP)
-		x.logPassFailed()
+		x.logPassFailed(x.peer())
 		return bodyStatus(err)
 	}
-	r.LogCausef(proxy.Module, runtime.LogErr, we.Err, "AH01084", "pass request body failed to %s:%d (%s)", x.host, x.port, x.host)
-	x.logPassFailed()
+	r.LogCausef(proxy.Module, runtime.LogErr, we.Err, "AH01084", "pass request body failed to %s (%s)", x.peer(), x.host)
+	x.logPassFailed(x.peer())
 	if isTimeout(err) {
 		return 504
 	}
 	return 502
 }
 
-func (x *exchange) logPassFailed() {
-	x.r.Logf(Module, runtime.LogErr, "AH01097", "pass request body failed to %s:%d (%s) from %s ()", x.host, x.port, x.host, x.r.ClientIP)
+func (x *exchange) logPassFailed(peer string) {
+	x.r.Logf(Module, runtime.LogErr, "AH01097", "pass request body failed to %s (%s) from %s ()", peer, x.host, x.r.ClientIP)
+}
+
+// peer is the address of the backend as logged.
+func (x *exchange) peer() string {
+	if x.c != nil && x.socket == "" {
+		return x.c.NetConn().RemoteAddr().String()
+	}
+	return net.JoinHostPort(x.host, strconv.Itoa(x.port))
 }
 
 // relayFailed ends an answer whose body could not be had, or not be sent on.
@@ -149,6 +186,13 @@ func (x *exchange) relayFailed(err error) runtime.Result {
 	x.closing = true
 	var we *http1.WriteError
 	if !errors.As(err, &we) && !clientGone(err) {
+		var bad *http1.ProtocolError
+		switch {
+		case errors.As(err, &bad):
+			err = runtime.ErrGeneral
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			err = runtime.ErrIncomplete
+		}
 		r.LogCausef(Module, runtime.LogErr, err, "AH01110", "error reading response")
 		r.NoCache = true
 	}

@@ -18,7 +18,7 @@ func TestBadBackend(t *testing.T) {
 		{"nothing", "", "HTTP/1.1 502 Proxy Error", reason, "AH01102"},
 		{"head ends early", "HTTP/1.1 200 OK\r\nX-A: b", "HTTP/1.1 502 Bad Gateway", "", "AH01106"},
 		{"line without a colon", "HTTP/1.1 200 OK\r\nnonsense\r\n\r\n", "HTTP/1.1 502 Bad Gateway", "", "AH01106"},
-		{"name with a blank", "HTTP/1.1 200 OK\r\nX Y: z\r\nContent-Length: 2\r\n\r\nhi", "HTTP/1.1 500 Internal Server Error", "", "AH02430"},
+		{"name with a blank", "HTTP/1.1 200 OK\r\nX Y: z\r\nContent-Length: 2\r\n\r\nhi", "HTTP/1.1 500 Internal Server Error", "", "AH02429"},
 		{"line too long", "HTTP/1.1 200 OK\r\nX-A: " + strings.Repeat("a", 9000) + "\r\n\r\n", "HTTP/1.1 502 Bad Gateway", "", "AH10124"},
 		{"endless head", "HTTP/1.1 200 OK\r\n" + strings.Repeat("X-A: "+strings.Repeat("a", 1000)+"\r\n", 1200) + "\r\n", "HTTP/1.1 502 Bad Gateway", "", "AH01106"},
 		{"bad length", "HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\nhi", "HTTP/1.1 502 Bad Gateway", "", "AH01110"},
@@ -210,6 +210,36 @@ func TestResetAfterRead(t *testing.T) {
 	}
 	if n := len(asked); n != 2 {
 		t.Errorf("expected each of two requests once, found %d requests", n)
+	}
+}
+
+// TestQuits: where a backend is known to close its connections after an answer, a reset on a kept one is taken for such a
+// close, and the request sent again.
+func TestQuits(t *testing.T) {
+	closed := make(chan bool)
+	addr := backend(t, func(n int, p *peer) {
+		p.head()
+		p.send(ok)
+		switch n {
+		case 0:
+			p.Close()
+			close(closed)
+		case 1:
+			p.head()
+			p.reset()
+		}
+	})
+	s := serveConfig(t, "ProxyPass / http://"+addr+"/\n")
+	p := dial(t, s.addr)
+	for i := range 3 {
+		p.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+		if got := p.head(); !strings.HasPrefix(got, "HTTP/1.1 200 ") {
+			t.Fatalf("request %d: %q", i, got)
+		}
+		p.bytes(3)
+		if i == 0 {
+			<-closed
+		}
 	}
 }
 

@@ -193,7 +193,7 @@ func (x *exchange) lengthDiffers(n int64) runtime.Result {
 		word = "more"
 	}
 	x.r.Logf(Module, runtime.LogErr, "AH01086", "read %s bytes of request body than expected (got %d, expected %d)", word, n, x.length)
-	x.logPassFailed()
+	x.logPassFailed(x.peer())
 	return 500
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 // Module is mod_proxy_http.
-var Module = runtime.Define(runtime.Module{Name: "proxy_http_module", File: "mod_proxy_http.c", PostServer: bind})
+var Module = runtime.Define(runtime.Module{Name: "proxy_http_module", File: "mod_proxy_http.c", PostServer: bind, PostConfig: warnNoTLS})
 
 // WSTunnel is mod_proxy_wstunnel. Since httpd 2.4.47 it leaves ws: and wss: to mod_proxy_http unless it is told not to.
 var WSTunnel = runtime.Define(runtime.Module{

@@ -18,6 +18,7 @@ import (
 	"pinion/runtime"
 	"pinion/runtime/proxy"
 	"pinion/runtime/runtimetest"
+	"pinion/runtime/tls"
 )
 
 func TestMain(m *testing.M) { runtimetest.Main(m) }
@@ -63,7 +64,7 @@ func compile(t testing.TB, st *runtime.State, config string) *runtime.Graph {
 	if err := os.WriteFile(name, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	modules := []*runtime.Module{proxy.Module, proxy.Pinion, Module, WSTunnel, stage}
+	modules := []*runtime.Module{proxy.Module, proxy.Pinion, Module, WSTunnel, tls.Module, stage}
 	table := parser.NewTable(runtime.Shapes(modules))
 	tree, diags := parser.Load(name, &parser.Options{
 		Modules: func(string) bool { return false }, Directives: table.Lookup, Nearest: table.Nearest})

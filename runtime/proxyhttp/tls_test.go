@@ -13,6 +13,9 @@ import (
 	"time"
 )
 
+// insecure speaks TLS to any backend.
+const insecure = "SSLProxyEngine On\nSSLProxyCheckPeerName Off\nSSLProxyCheckPeerExpire Off\n"
+
 // secureListener takes TLS with a certificate that no one has signed, and tells the names it is asked for.
 func secureListener(t *testing.T) (net.Listener, chan string) {
 	t.Helper()
@@ -45,7 +48,7 @@ func TestTLS(t *testing.T) {
 	l, names := secureListener(t)
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	serveBackend(t, l, always(ok))
-	s := serveConfig(t, "ProxyPass / https://localhost:"+port+"/\n")
+	s := serveConfig(t, insecure+"ProxyPass / https://localhost:"+port+"/\n")
 	for range 2 {
 		if got := ask(t, s, get); !strings.HasSuffix(got, "ok\n") {
 			t.Errorf("%q %q", got, s.logged())
@@ -54,7 +57,7 @@ func TestTLS(t *testing.T) {
 	if n := <-names; n != "localhost" || len(names) != 0 {
 		t.Errorf("expected one handshake for localhost, found one for %q and %d more", n, len(names))
 	}
-	s = serveConfig(t, "ProxyPreserveHost On\nProxyPass / https://127.0.0.1:"+port+"/\n")
+	s = serveConfig(t, insecure+"ProxyPreserveHost On\nProxyPass / https://127.0.0.1:"+port+"/\n")
 	for _, host := range []string{"a.test", "a.test", "b.test"} {
 		if got := ask(t, s, "GET / HTTP/1.1\r\nConnection: close\r\nHost: "+host+"\r\n\r\n"); !strings.HasSuffix(got, "ok\n") {
 			t.Errorf("%q %q", got, s.logged())
@@ -67,7 +70,7 @@ func TestTLS(t *testing.T) {
 
 func TestTLSHandshakeFails(t *testing.T) {
 	addr := backend(t, func(_ int, p *peer) { p.send("this is no TLS\r\n") })
-	s := serveConfig(t, "ProxyPass / https://"+addr+"/\n")
+	s := serveConfig(t, insecure+"ProxyPass / https://"+addr+"/\n")
 	got := ask(t, s, get)
 	if !strings.HasPrefix(got, "HTTP/1.1 500 Proxy Error\r\n") || !strings.Contains(got, "Error during SSL Handshake with remote server") {
 		t.Errorf("%q %q", got, s.logged())

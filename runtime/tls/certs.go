@@ -141,10 +141,10 @@ func readPool(c *runtime.Compiler, caFile, caPath *file) (*x509.CertPool, *parse
 		}
 	}
 	if caPath != nil {
+		c.WatchFolder(caPath.path)
 		names, _ := filepath.Glob(filepath.Join(caPath.path, "*"))
 		for _, n := range names {
 			if st, err := os.Stat(n); err == nil && st.Mode().IsRegular() {
-				c.Watch(n)
 				if err := add(n, caPath, false); err != nil {
 					return nil, err
 				}
@@ -177,8 +177,36 @@ func (f *front) verifyClients(c *runtime.Compiler, conf *conf) *parser.Diagnosti
 		f.config.ClientAuth = tls.RequestClientCert
 	}
 	depth := conf.verifyDepth.Or(1)
-	f.config.VerifyConnection = func(st tls.ConnectionState) error { return checkDepth(st, depth) }
+	f.config.VerifyConnection = func(st tls.ConnectionState) error {
+		if level == verifyOptionalNoCA && len(st.PeerCertificates) > 0 {
+			var unknown x509.UnknownAuthorityError
+			if err := f.verifyClient(st.PeerCertificates); err != nil && !errors.As(err, &unknown) {
+				return err
+			}
+		}
+		return checkDepth(st, depth)
+	}
 	return nil
+}
+
+// verifyClient looks for a chain from a client's certificate to a known authority.
+func (f *front) verifyClient(sent []*x509.Certificate) error {
+	between := x509.NewCertPool()
+	for _, c := range sent[1:] {
+		between.AddCert(c)
+	}
+	_, err := sent[0].Verify(x509.VerifyOptions{Roots: f.config.ClientCAs, Intermediates: between, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	return err
+}
+
+// verdict is SSL_CLIENT_VERIFY of a certificate that SSLVerifyClient optional_no_ca let in.
+func (f *front) verdict(sent []*x509.Certificate) string {
+	err := f.verifyClient(sent)
+	if err == nil {
+		return "SUCCESS"
+	}
+	_, text := opensslError(sent, err)
+	return "FAILED:" + text
 }
 
 // checkDepth holds SSLVerifyDepth: how many certificates may stand above the client's.

@@ -14,14 +14,16 @@ import (
 var Module *runtime.Module
 
 func init() {
-	Module = runtime.Define(runtime.Module{Name: "ssl_module", File: "mod_ssl.c", Directives: directives,
+	Module = runtime.Define(runtime.Module{Name: "ssl_module", File: "mod_ssl.c", Directives: append(directives, backendDirectives...),
 		MergeServer: runtime.Merger(merge), MergeDir: runtime.Merger(mergeDir), PostConfig: finish,
 		Hooks: []runtime.Hook{
 			{Phase: runtime.PostReadRequest, Order: runtime.Middle, Run: checkName},
 			{Phase: runtime.AccessChecker, Order: runtime.Middle, Run: requireSSL},
 			{Phase: runtime.Fixups, Order: runtime.Middle, Run: setEnv},
 		}})
+	Module.PostServer = sealServer
 	runtime.SSLVariable = variable
+	runtime.BackendTLSOf = backendTLSOf
 }
 
 const goTLS = "crypto/tls keeps to its own safe choice"
@@ -114,11 +116,12 @@ type dirConf struct {
 	required    bool
 	stdEnvVars  runtime.Opt[bool]
 	exportCerts runtime.Opt[bool]
+	out         *outward // nil where it says nothing of backends
 }
 
 func mergeDir(base, add *dirConf) *dirConf {
 	return &dirConf{required: base.required || add.required, stdEnvVars: add.stdEnvVars.Over(base.stdEnvVars),
-		exportCerts: add.exportCerts.Over(base.exportCerts)}
+		exportCerts: add.exportCerts.Over(base.exportCerts), out: mergeOutward(base.out, add.out)}
 }
 
 // front is a virtual host's TLS, kept in Server.TLS.

@@ -49,12 +49,15 @@ var variables = map[string]getter{
 		}
 		return "Initial"
 	},
-	"SSL_CLIENT_VERIFY": func(_ *runtime.Request, st *tls.ConnectionState) string {
+	"SSL_CLIENT_VERIFY": func(r *runtime.Request, st *tls.ConnectionState) string {
 		switch {
 		case len(st.PeerCertificates) == 0:
 			return "NONE"
 		case len(st.VerifiedChains) > 0:
 			return "SUCCESS"
+		}
+		if f, ok := r.Server.TLS.(*front); ok {
+			return f.verdict(st.PeerCertificates)
 		}
 		return "GENEROUS"
 	},

@@ -177,6 +177,9 @@ func (k *cluster) arrive(a *arrival) *rule {
 			break
 		}
 	}
+	if found != nil && found.flags["unseen"] {
+		return found
+	}
 	k.arrivals = append(k.arrivals, a)
 	k.counts[a.backend]++
 	close(k.changed)

@@ -39,6 +39,7 @@ var ruleFlags = map[string]bool{
 	"echo":     true, // the body is the request as it arrived
 	"upgrade":  true, // echo bytes after the head until the other side closes
 	"raw":      true, // the pieces are all that is sent
+	"unseen":   true, // the request isn't shown: a health check comes when it likes
 }
 
 // parseBackends reads the backends section: headings in the first column, what
