@@ -171,7 +171,8 @@ func (v *visit) condition() error {
 		}
 	}
 	if !runtime.HasToken(want, `"`+now+`"`) {
-		return failf(412, "somebody else has changed it meanwhile: its ETag is %q now", now)
+		v.HeadersOut.Set("ETag", `"`+now+`"`)
+		return failf(412, "somebody else has changed it meanwhile")
 	}
 	return nil
 }

@@ -239,7 +239,7 @@ func TestRecent(t *testing.T) {
 	}
 	s.CountElected(at(400))
 	s.CountElected(at(396)) // a clock that goes backwards
-	h := s.Elections(at(405))
+	h := s.Elections(at(403))
 	if len(h) != 60 || h[59] != 2 || h[58] != 0 || s.Elected.Load() != 2 {
 		t.Errorf("%v", h)
 	}

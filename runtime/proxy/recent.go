@@ -51,7 +51,7 @@ func (x *Recent) within(now int64, span time.Duration) (sum int64) {
 	return sum
 }
 
-// history returns the last n slices that are whole, the oldest first.
+// history returns the last n slices, the oldest first; the newest is not over yet.
 func (x *Recent) history(now int64, n int) []uint32 {
 	h := make([]uint32, n)
 	if x.slices == nil {
@@ -59,8 +59,8 @@ func (x *Recent) history(now int64, n int) []uint32 {
 	}
 	x.advance(now)
 	size := int64(len(x.slices))
-	for i := range min(int64(n), size-1) {
-		h[int64(n)-1-i] = x.slices[(x.last-1-i+size)%size]
+	for i := range min(int64(n), size) {
+		h[int64(n)-1-i] = x.slices[(x.last-i+size)%size]
 	}
 	return h
 }
@@ -68,7 +68,7 @@ func (x *Recent) history(now int64, n int) []uint32 {
 // The rings' lengths: an hour of requests with the worker's own route, five minutes of all elections.
 const (
 	routedSlices  = 3600/recentSlice + 1
-	electedSlices = 300/recentSlice + 1
+	electedSlices = 300 / recentSlice
 )
 
 // Routed counts a request that carries the worker's own route, wherever it goes. BalancerState.Mu is held.
@@ -101,5 +101,5 @@ func (s *WorkerState) OwnRoute(now time.Time) OwnRoute {
 // Elections returns how often the worker was elected in each five seconds of the last five minutes, the oldest first.
 // BalancerState.Mu is held.
 func (s *WorkerState) Elections(now time.Time) []uint32 {
-	return s.elections.history(now.Unix(), electedSlices-1)
+	return s.elections.history(now.Unix(), electedSlices)
 }

@@ -114,7 +114,7 @@
       shape = now;
       figures(o);
       live.classList.remove("off");
-      liveText.textContent = "live";
+      liveText.textContent = paused ? "paused" : "live";
     } catch (e) {
       live.classList.add("off");
       liveText.textContent = "no answer, trying again";
@@ -159,7 +159,7 @@
         main.focus();
       }
     } catch (e) {
-      say("Nothing was changed: " + e.message, true);
+      say("Nothing was changed: " + e.message + ".", true);
     }
     if (event.submitter) { event.submitter.disabled = false; event.submitter.focus(); }
     await rebuild(true).catch(() => {});
@@ -169,7 +169,7 @@
 
   const done = o => {
     const what = o.worker || "balancer://" + o.balancer;
-    if (o.action) return `${what}: ${o.action} done`;
+    if (o.action) return `${what} is ${{ enable: "enabled", drain: "draining", disable: "disabled", stop: "stopped", standby: "on standby" }[o.action] || o.action} now`;
     if (o.reset) return `${what}: ${o.reset[0]} is the file's again`;
     if (o.add) return `${o.add} was added, disabled`;
     if (o.remove) return `${what} was removed`;
