@@ -27,6 +27,7 @@ import (
 	"pinion/runtime/rewrite"
 	"pinion/runtime/setenvif"
 	"pinion/runtime/static"
+	"pinion/runtime/status"
 	"pinion/runtime/tls"
 )
 
@@ -56,6 +57,7 @@ func list() []*runtime.Module {
 		balancer.ByTraffic,
 		balancer.ByBusyness,
 		hcheck.Module,
+		status.Module,
 		alias.Module,
 		dir.Module,
 		autoindex.Module,
