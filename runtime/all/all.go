@@ -30,6 +30,7 @@ import (
 	"pinion/runtime/rewrite"
 	"pinion/runtime/setenvif"
 	"pinion/runtime/static"
+	"pinion/runtime/status"
 	"pinion/runtime/substitute"
 	"pinion/runtime/tls"
 )
@@ -64,6 +65,7 @@ func list() []*runtime.Module {
 		balancer.ByBusyness,
 		hcheck.Module,
 		manager.Module,
+		status.Module,
 		alias.Module,
 		dir.Module,
 		autoindex.Module,
