@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -190,6 +191,11 @@ func (x *exchange) run() runtime.Result {
 		x.r.Server.Logf(proxy.Module, runtime.LogErr, "AH00940", "%s: disabled connection for (%s:%d)", x.scheme, x.w.Hostname, x.w.Port)
 		return 503
 	}
+	if x.conf.Blocks() {
+		if res := x.checkBlock(); res != runtime.OK {
+			return res
+		}
+	}
 	if res := x.prefetch(); res != runtime.OK {
 		return res
 	}
@@ -203,6 +209,21 @@ func (x *exchange) run() runtime.Result {
 		}
 		x.release(false)
 	}
+}
+
+// checkBlock holds ProxyBlock.
+func (x *exchange) checkBlock() runtime.Result {
+	var addrs []netip.Addr
+	if x.socket == "" {
+		var err error
+		if addrs, err = x.lookup(false); err != nil {
+			return x.connectFailed(&dialError{stage: atLookup, err: err})
+		}
+	}
+	if x.conf.Blocked(x.r, x.host, addrs) {
+		return proxy.Error(x.r, 403, "Connect to remote machine blocked")
+	}
+	return runtime.OK
 }
 
 // failed keeps the body for another member, where there may be one.

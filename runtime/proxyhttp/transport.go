@@ -272,6 +272,11 @@ func (t *transport) Dial(ctx context.Context, r *runtime.Request, w *proxy.Worke
 		host: strings.Trim(w.Hostname, "[]"), port: w.Port, socket: w.UDS, secure: secure}}
 	if secure {
 		x.tls = runtime.BackendTLSOf(r.Dir)
+		if b := w.Balancer; b != nil && b.Section != nil {
+			if t := runtime.BackendTLSOf(b.Section); t != nil {
+				x.tls = t
+			}
+		}
 	}
 	return x.dial()
 }
