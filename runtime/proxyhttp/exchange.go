@@ -296,6 +296,11 @@ func idempotent(method string) bool {
 
 // connect takes a connection from the pool or makes one.
 func (x *exchange) connect() runtime.Result {
+	var move int64
+	if x.t != nil {
+		x.refresh()
+		move = x.t.moves.Load()
+	}
 	c, reused, err := x.get()
 	for err == nil && reused && !x.fit(c) {
 		x.logDisconnected()
@@ -310,7 +315,7 @@ func (x *exchange) connect() runtime.Result {
 		x.logConnection()
 	}
 	if !reused {
-		info := &connInfo{port: localPort(c)}
+		info := &connInfo{port: localPort(c), move: move}
 		if x.secure {
 			info.sni, info.tls = x.serverName(), x.tls
 		}
@@ -358,10 +363,9 @@ func (x *exchange) get() (*http1.Conn, bool, error) {
 
 // fit tells whether a kept connection can take this request (ap_proxy_check_connection).
 func (x *exchange) fit(c *http1.Conn) bool {
-	if x.secure {
-		if info, ok := c.Data.(*connInfo); !ok || info.sni != x.serverName() || info.tls != x.tls {
-			return false
-		}
+	info, ok := c.Data.(*connInfo)
+	if !ok || x.secure && (info.sni != x.serverName() || info.tls != x.tls) || x.socket == "" && !x.t.at(c, info) {
+		return false
 	}
 	if x.in == nil || c.Alive() { // without a body, FlushAwait looks at it
 		return true
