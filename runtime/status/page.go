@@ -158,20 +158,20 @@ func balancersPage(b *bytes.Buffer, r *runtime.Request) {
 	all, esc := shown(r), runtime.EscapeHTML
 	for _, bal := range all {
 		fmt.Fprintf(b, "<hr>\n<h1>Proxy LoadBalancer Status for %s</h1>\n\n", esc(bal.Name))
-		sticky := bal.Sticky
+		sticky, path := bal.Sticky()
 		switch {
 		case sticky == "":
 			sticky = " - "
-		case bal.StickyPath != sticky:
-			sticky += " | " + bal.StickyPath
+		case path != sticky:
+			sticky += " | " + path
 		}
 		fmt.Fprintf(b, "<table><tr><th>SSes</th><th>Timeout</th><th>Method</th></tr>\n<tr><td>%s</td><td>%d</td><td>%s</td></tr>\n</table>\n\n",
-			esc(sticky), bal.Timeout/time.Second, esc(bal.LBMethod.Or("byrequests")))
+			esc(sticky), bal.Timeout()/time.Second, esc(bal.LBMethod()))
 		b.WriteString("<table><tr><th>Sch</th><th>Host</th><th>Stat</th><th>Route</th><th>Redir</th><th>F</th><th>Set</th><th>Acc</th><th>Busy</th><th>Wr</th><th>Rd</th></tr>\n")
 		for _, w := range bal.Members {
 			st := w.State
 			fmt.Fprintf(b, "<tr>\n<td>%s</td><td>%s</td><td>%s</td><td>%s</td><td>%s</td><td>%.2f</td><td>%d</td><td>%d</td><td>%d</td><td>%s</td><td>%s</td>\n</tr>\n",
-				esc(w.Scheme), esc(w.Hostname), w.Status(), esc(w.Route), esc(w.Redirect), float64(w.LBFactor)/100, w.LBSet,
+				esc(w.Scheme), esc(w.Hostname), w.Status(), esc(w.Route()), esc(w.Redirect()), float64(w.LBFactor())/100, w.LBSet(),
 				st.Elected.Load(), st.Busy.Load(), size(st.Transferred.Load()), size(st.Read.Load()))
 		}
 		b.WriteString("</table>\n")
