@@ -185,10 +185,13 @@ func (v *visit) settings(o *order) (all []proxy.Setting, err error) {
 	}
 	for name, value := range o.Set {
 		text, err := asText(value)
-		if name != "status.C" && name != "status.E" || v.worker == nil {
-			if err == nil {
-				err = check(name, text)
-			}
+		switch {
+		case err != nil:
+		case v.worker != nil && isTransient(name):
+			err = check("status.D", text)
+			text = onOff(text == "1" || text == "true" || runtime.EqualFold(text, "on"))
+		default:
+			err = check(name, text)
 		}
 		if err != nil {
 			return nil, failf(400, "%s: %v", name, err)

@@ -43,7 +43,7 @@ func (v *visit) audit(b *proxy.Balancer, w *proxy.Worker, format string, args ..
 
 // setWorker sets a parameter of a worker by hand.
 func (v *visit) setWorker(b *proxy.Balancer, w *proxy.Worker, name, value string) error {
-	if name == "status.C" || name == "status.E" {
+	if isTransient(name) {
 		return v.setTransient(b, w, name, value)
 	}
 	wasUsable := w.Usable()
@@ -59,6 +59,9 @@ func (v *visit) setWorker(b *proxy.Balancer, w *proxy.Worker, name, value string
 	}
 	return nil
 }
+
+// isTransient tells whether a flag is one that running sets and clears by itself.
+func isTransient(name string) bool { return name == "status.C" || name == "status.E" }
 
 // setTransient sets or clears what running itself sets and clears: an error, or a failed health check.
 func (v *visit) setTransient(b *proxy.Balancer, w *proxy.Worker, name, value string) error {

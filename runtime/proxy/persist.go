@@ -158,47 +158,49 @@ func good(all []Setting, check func(name, value string) error) (settings []Setti
 
 // balancerSettings restores what was set by hand of b.
 func (st *store) balancerSettings(b *Balancer, h *byHand[balancerHand]) {
-	if st == nil {
-		return
-	}
-	all := good(st.old.Balancers[b.Key()].ByHand, func(name, value string) error {
-		p := balancerHands[name]
-		if p == nil {
-			return ErrNoParam
-		}
-		_, err := p.check(b, value)
-		return err
-	})
-	if len(all) > 0 {
-		h.now.Store(&handSet[balancerHand]{all, compileBalancerHand(all)})
+	if st != nil {
+		st.old.Balancers[b.Key()].restoreHand(b, h)
 	}
 }
 
 func (st *store) balancer(b *Balancer, to *BalancerState) {
-	if st == nil {
-		return
+	if st != nil {
+		st.old.Balancers[b.Key()].restore(b, to)
 	}
-	s := st.old.Balancers[b.Key()]
-	to.StickyHits.Store(max(s.StickyHits, 0))
-	to.StickyMisses.Store(max(s.StickyMisses, 0))
-	to.RouteChanges.Store(max(s.RouteChanges, 0))
-	var added []Added
-	for _, a := range s.Added {
-		if _, err := b.newMember(a.URL); err == nil && len(added) < 100 {
-			added = append(added, a)
-		}
-	}
-	to.added.Store(&added)
 }
 
 func (st *store) worker(w *Worker, to *WorkerState) {
 	if st == nil {
 		return
 	}
-	s, ok := st.old.Workers[w.Key()]
-	if !ok {
-		return
+	if s, ok := st.old.Workers[w.Key()]; ok {
+		s.restore(w, to)
 	}
+}
+
+func (s savedBalancer) restoreHand(b *Balancer, h *byHand[balancerHand]) {
+	if all := good(s.ByHand, b.Check); len(all) > 0 {
+		h.now.Store(&handSet[balancerHand]{all, compileBalancerHand(all)})
+	}
+}
+
+// maxAdded bounds the members that are restored: growth= allows no more.
+const maxAdded = 100
+
+func (s savedBalancer) restore(b *Balancer, to *BalancerState) {
+	to.StickyHits.Store(max(s.StickyHits, 0))
+	to.StickyMisses.Store(max(s.StickyMisses, 0))
+	to.RouteChanges.Store(max(s.RouteChanges, 0))
+	var added []Added
+	for _, a := range s.Added {
+		if _, err := b.newMember(a.URL); err == nil && len(added) < maxAdded {
+			added = append(added, a)
+		}
+	}
+	to.added.Store(&added)
+}
+
+func (s savedWorker) restore(w *Worker, to *WorkerState) {
 	to.ErrorTime.Store(max(s.ErrorTime, 0))
 	to.Retries.Store(max(s.Retries, 0))
 	to.Errors.Store(max(s.Errors, 0))
@@ -211,15 +213,7 @@ func (st *store) worker(w *Worker, to *WorkerState) {
 		run |= StatusOf(s.Run[i])
 	}
 	to.run.Store(uint32(run & (InError | HCFail)))
-	all := good(s.ByHand, func(name, value string) error {
-		p := workerHands[name]
-		if p == nil {
-			return ErrNoParam
-		}
-		_, err := p.check(w, value)
-		return err
-	})
-	if len(all) > 0 {
+	if all := good(s.ByHand, w.Check); len(all) > 0 {
 		to.hand.now.Store(&handSet[workerHand]{all, compileWorkerHand(all)})
 	}
 }
