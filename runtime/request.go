@@ -173,6 +173,7 @@ type Conn struct {
 	// logged and its graph released; the connection is closed when it returns.
 	Takeover func(client *http1.Conn)
 	Engine   *Engine
+	Score    *Score // what server-status shows of the connection; nil where no engine serves it
 }
 
 // Ending tells that the connection must not be kept: the server stops, or its address is listened on no more.
