@@ -28,6 +28,7 @@ import (
 	"pinion/runtime/rewrite"
 	"pinion/runtime/setenvif"
 	"pinion/runtime/static"
+	"pinion/runtime/status"
 	"pinion/runtime/tls"
 )
 
@@ -58,6 +59,7 @@ func list() []*runtime.Module {
 		balancer.ByBusyness,
 		hcheck.Module,
 		manager.Module,
+		status.Module,
 		alias.Module,
 		dir.Module,
 		autoindex.Module,
