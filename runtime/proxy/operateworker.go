@@ -110,19 +110,29 @@ var workerHands = map[string]*workerParam{
 		file:    func(w *Worker) string { return w.Params.Health.Method },
 		check:   func(_ *Worker, v string) (string, error) { return checkHCMethod(v) },
 		compile: func(h *workerHand, file, value string) { h.method = handed[string]{true, file, value} },
-		touches: (*Worker).changed,
+		touches: (*Worker).rechecked,
 	},
 	"hcuri": {
-		file:    func(w *Worker) string { return w.Params.Health.URI },
-		check:   func(_ *Worker, v string) (string, error) { return checkText(64)(v) },
+		file: func(w *Worker) string { return w.Params.Health.URI },
+		check: func(_ *Worker, v string) (string, error) {
+			if err := checkHCURI(v); err != nil {
+				return "", err
+			}
+			return checkText(64)(v)
+		},
 		compile: func(h *workerHand, file, value string) { h.uri = handed[string]{true, file, value} },
-		touches: (*Worker).changed,
+		touches: (*Worker).rechecked,
 	},
 	"hcexpr": {
-		file:    func(w *Worker) string { return w.Params.Health.Expr },
-		check:   func(_ *Worker, v string) (string, error) { return checkText(16)(v) },
+		file: func(w *Worker) string { return w.Params.Health.Expr },
+		check: func(w *Worker, v string) (string, error) {
+			if v != "" && healthHooks.KnowExpr != nil && !healthHooks.KnowExpr(w, v) {
+				return "", fmt.Errorf("expected the name of a ProxyHCExpr, found %q", v)
+			}
+			return checkText(16)(v)
+		},
 		compile: func(h *workerHand, file, value string) { h.expr = handed[string]{true, file, value} },
-		touches: (*Worker).changed,
+		touches: (*Worker).rechecked,
 	},
 	"hcinterval": {
 		file:  func(w *Worker) string { return milliseconds(w.Params.Health.Interval) },
@@ -130,7 +140,7 @@ var workerHands = map[string]*workerParam{
 		compile: func(h *workerHand, file, value string) {
 			h.interval = handed[time.Duration]{true, numberOf[time.Duration](file) * time.Millisecond, numberOf[time.Duration](value) * time.Millisecond}
 		},
-		touches: (*Worker).changed,
+		touches: (*Worker).rechecked,
 	},
 	"hcpasses": {
 		file:  func(w *Worker) string { return strconv.Itoa(w.Params.Health.Passes) },
@@ -138,7 +148,7 @@ var workerHands = map[string]*workerParam{
 		compile: func(h *workerHand, file, value string) {
 			h.passes = handed[int]{true, numberOf[int](file), numberOf[int](value)}
 		},
-		touches: (*Worker).changed,
+		touches: (*Worker).rechecked,
 	},
 	"hcfails": {
 		file:  func(w *Worker) string { return strconv.Itoa(w.Params.Health.Fails) },
@@ -146,7 +156,7 @@ var workerHands = map[string]*workerParam{
 		compile: func(h *workerHand, file, value string) {
 			h.fails = handed[int]{true, numberOf[int](file), numberOf[int](value)}
 		},
-		touches: (*Worker).changed,
+		touches: (*Worker).rechecked,
 	},
 }
 
