@@ -266,7 +266,7 @@ func TestListenFails(t *testing.T) {
 			}
 		}
 		if !found {
-			t.Errorf("%s: expected %q at line 8, found %v", address, want, sv.Status().Diags)
+			t.Errorf("%s: expected %q at line 9, found %v", address, want, sv.Status().Diags)
 		}
 	}
 	s.rename("httpd.conf", s.main(2))
