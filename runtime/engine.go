@@ -32,10 +32,11 @@ type connSet struct {
 
 // tracked is an open connection as the engine knows it.
 type tracked struct {
-	meta *Conn
-	idle *atomic.Bool     // it waits for a request; nil where that can't be told
-	end  func(drain bool) // asks it to end: at once where it is idle, else after what it is doing; tunnels only if not drain
-	cut  func()           // ends it
+	meta   *Conn
+	tunnel *atomic.Bool     // it is a tunnel; nil where it never is one
+	idle   *atomic.Bool     // it waits for a request; nil where that can't be told
+	end    func(drain bool) // asks it to end: at once where it is idle, else after what it is doing; tunnels only if not drain
+	cut    func()           // ends it
 }
 
 // NewEngine returns an engine that serves g.
@@ -157,7 +158,7 @@ func (e *Engine) Serve(nc net.Conn, gone *atomic.Bool) {
 }
 
 func (e *Engine) serve(nc net.Conn, gone *atomic.Bool) {
-	c := &Conn{ID: e.connID.Add(1), Engine: e, Gone: gone}
+	c := &Conn{ID: e.connID.Add(1), Engine: e, Gone: gone, Score: new(Score)}
 	c.Local, c.Remote = addrPort(nc.LocalAddr()), addrPort(nc.RemoteAddr())
 	c.LocalIP, c.RemoteIP = c.Local.Addr().String(), c.Remote.Addr().String()
 	g := e.Acquire(c.ID)

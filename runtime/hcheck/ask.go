@@ -30,7 +30,7 @@ type target struct {
 }
 
 func newTarget(w *proxy.Worker) *target {
-	h := &w.Health
+	h := w.HealthNow()
 	t := &target{w: w, exprName: h.Expr, function: "HCTCP"}
 	text := ""
 	if conf := runtime.ServerConf[conf](w.Server, Module); conf != nil && h.Expr != "" {
@@ -50,16 +50,16 @@ func newTarget(w *proxy.Worker) *target {
 // there is neither it sends a request line without a path, which no strict server takes: here it is "/".
 func (t *target) compose() {
 	w := t.w
-	t.method, t.version = w.Health.Method, "HTTP/1.0"
+	t.method, t.version = w.HealthNow().Method, "HTTP/1.0"
 	if m, ok := strings.CutSuffix(t.method, "11"); ok {
 		t.method, t.version = m, "HTTP/1.1"
 	}
-	path := w.Path + w.Health.URI
+	path := w.Path + w.HealthNow().URI
 	switch {
 	case t.method == "OPTIONS":
 		path = "*"
-	case w.Path != "" && w.Health.URI != "":
-		path = w.Path + "/" + w.Health.URI
+	case w.Path != "" && w.HealthNow().URI != "":
+		path = w.Path + "/" + w.HealthNow().URI
 	case !strings.HasPrefix(path, "/"):
 		path = "/" + path
 	}
@@ -79,7 +79,7 @@ func (t *target) ask(ctx context.Context) (passed bool) {
 	r := runtime.NewRequest(s.Graph, s, &runtime.Conn{}, nil)
 	defer r.Free()
 	status, err := t.answer(ctx, r)
-	s.LogCausef(Module, runtime.LogDebug, err, "AH03251", "Health check %s Status (%d) for %s.", w.Health.Method, status, w.DisplayName())
+	s.LogCausef(Module, runtime.LogDebug, err, "AH03251", "Health check %s Status (%d) for %s.", w.HealthNow().Method, status, w.DisplayName())
 	return status == 0
 }
 

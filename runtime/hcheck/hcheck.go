@@ -4,6 +4,8 @@ package hcheck
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"pinion/grammar"
@@ -28,7 +30,7 @@ func init() {
 	}
 	Module.PostConfig = postConfig
 	Module.ChildInit = childInit
-	proxy.NameHealth(proxy.HealthNames{Template: findTemplate, Expr: findExpr})
+	proxy.NameHealth(proxy.HealthNames{Template: findTemplate, Expr: findExpr, Exprs: exprNames})
 	runtime.AddExprLookup(runtime.ExprLookup{Var: lookupVar, Func: lookupFunc})
 }
 
@@ -141,6 +143,13 @@ func findExpr(c *runtime.Cmd, name string) bool {
 	return conf != nil && conf.exprs[strings.ToLower(name)] != nil
 }
 
+func exprNames(s *runtime.Server) []string {
+	if conf := runtime.ServerConf[conf](s, Module); conf != nil {
+		return slices.Sorted(maps.Keys(conf.exprs))
+	}
+	return nil
+}
+
 // postConfig lists what the graph wants checked. Nothing is checked before the graph serves: see childInit.
 func postConfig(c *runtime.Compiler) {
 	s, err := runtime.Adopt(c, "hcheck", func() (*schedule, error) { return newSchedule(), nil })
@@ -154,7 +163,7 @@ func postConfig(c *runtime.Compiler) {
 	for _, v := range c.Graph.Servers {
 		pc := proxy.ConfOf(v)
 		for _, w := range pc.Workers {
-			if w.Health.Method != "NONE" && w.Server == v {
+			if w.HealthNow().Method != "NONE" && w.Server == v {
 				c.Report(&parser.Diagnostic{Severity: parser.Warning, Code: "unchecked-worker", Place: w.Place,
 					Summary: fmt.Sprintf("the health of %s is not checked: only members of balancers are", w.DisplayName()),
 					Detail:  "make it the BalancerMember of a <Proxy balancer://…>"})
@@ -163,7 +172,7 @@ func postConfig(c *runtime.Compiler) {
 		for _, b := range pc.Balancers {
 			for _, w := range b.Members {
 				// A balancer that virtual hosts inherit is checked once.
-				if w.Health.Method != "NONE" && w.State != nil && !seen[w.State] {
+				if w.HealthNow().Method != "NONE" && w.State != nil && !seen[w.State] {
 					seen[w.State] = true
 					own.targets = append(own.targets, newTarget(w))
 				}

@@ -75,7 +75,7 @@ func (s *schedule) begin(targets []*target) {
 		if c == nil {
 			c = &check{index: -1}
 			fresh = append(fresh, c)
-		} else if latest := now.Add(t.w.Health.Interval); c.index >= 0 && c.due.After(latest) {
+		} else if latest := now.Add(t.w.HealthNow().Interval); c.index >= 0 && c.due.After(latest) {
 			c.due = latest // the interval is shorter now
 			heap.Fix(&s.due, c.index)
 		}
@@ -91,7 +91,7 @@ func (s *schedule) begin(targets []*target) {
 	for i, c := range fresh {
 		// As httpd does, begin with what the file says.
 		c.target.w.SetHCFail(c.target.w.Params.Status.Has(proxy.HCFail))
-		c.due = now.Add(c.target.w.Health.Interval / time.Duration(len(fresh)) * time.Duration(i+1))
+		c.due = now.Add(c.target.w.HealthNow().Interval / time.Duration(len(fresh)) * time.Duration(i+1))
 		heap.Push(&s.due, c)
 	}
 	if !s.started && len(next) > 0 {
@@ -172,7 +172,7 @@ func (s *schedule) check(c *check) {
 	}
 	t := c.target
 	if t.w.Status().Has(proxy.Stopped) {
-		s.again(c, min(t.w.Health.Interval, time.Second))
+		s.again(c, min(t.w.HealthNow().Interval, time.Second))
 		s.mu.Unlock()
 		return
 	}
@@ -196,7 +196,7 @@ func (s *schedule) finish(ctx context.Context, c *check, passed bool, began time
 	}
 	now, w := time.Now(), c.target.w
 	changed := c.note(passed, now)
-	s.again(c, w.Health.Interval)
+	s.again(c, w.HealthNow().Interval)
 	s.mu.Unlock()
 
 	stats := &w.State.Health
@@ -229,14 +229,14 @@ func (c *check) note(passed bool, now time.Time) (changed bool) {
 	w := c.target.w
 	switch out := w.Status().Has(proxy.HCFail | proxy.InError); {
 	case out && passed:
-		if c.passes++; c.passes >= w.Health.Passes {
+		if c.passes++; c.passes >= w.HealthNow().Passes {
 			w.HCPass()
 			c.passes, c.disabled = 0, false
 			return true
 		}
 	case !out && !passed:
 		w.State.ErrorTime.Store(now.UnixNano())
-		if c.fails++; c.fails >= w.Health.Fails {
+		if c.fails++; c.fails >= w.HealthNow().Fails {
 			w.SetHCFail(true)
 			c.fails, c.disabled = 0, true
 			return true

@@ -23,7 +23,7 @@ func TestRequest(t *testing.T) {
 		{"/a%20b", "GET11", "/x?y=1", "GET /a%20b//x?y=1 HTTP/1.1"},
 		{"", "HEAD", "/x", "HEAD /x HTTP/1.0"},
 	} {
-		g := &target{w: &proxy.Worker{Hostname: "127.0.0.1", Port: 27181, Path: c.path, Params: proxy.Params{Health: proxy.Health{Method: c.method, URI: c.uri}}}}
+		g := &target{w: &proxy.Worker{State: &proxy.WorkerState{}, Hostname: "127.0.0.1", Port: 27181, Path: c.path, Params: proxy.Params{Health: proxy.Health{Method: c.method, URI: c.uri}}}}
 		g.compose()
 		if want := c.want + "\r\nHost: 127.0.0.1:27181\r\n\r\n"; g.request != want {
 			t.Errorf("%q %s %q: %q, expected %q", c.path, c.method, c.uri, g.request, want)

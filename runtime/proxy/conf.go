@@ -50,6 +50,7 @@ type ServerConf struct {
 	Persist       bool                // BalancerPersist; not inherited
 	FlagR         runtime.Opt[FlagR]
 
+	blocks     []blocked     // ProxyBlock
 	index      []*mountIndex // of the main server, then of this one
 	workers    workerIndex
 	balancers  map[string]*Balancer
@@ -99,6 +100,7 @@ func mergeServer(base, add *ServerConf) *ServerConf {
 	n.BadHeader, n.IOBuffer, n.RecvBuffer = add.BadHeader.Over(base.BadHeader), add.IOBuffer.Over(base.IOBuffer), add.RecvBuffer.Over(base.RecvBuffer)
 	n.SourceAddress, n.Status = add.SourceAddress.Over(base.SourceAddress), add.Status.Over(base.Status)
 	n.saved, n.store = nil, nil
+	n.blocks = append(slices.Clip(base.blocks), add.blocks...)
 	n.Growth, n.FlagR = add.Growth.Over(base.Growth), add.FlagR.Over(base.FlagR)
 	return &n
 }

@@ -114,7 +114,7 @@ var directives = []runtime.Directive{
 	{Name: "ProxyRemoteMatch", Args: parser.Take23, In: parser.ServerWide, Syntax: "regex remote-server [username:password]",
 		Help: "A further proxy between this server and the others", Unsupported: "pinion connects to the servers directly: put the address of the further proxy into ProxyPass if it is a reverse proxy"},
 	{Name: "ProxyBlock", Args: parser.Iterate, In: parser.ServerWide, Syntax: "*|hostname|partial-hostname [hostname|partial-hostname]...",
-		Help: "Servers that requests are never sent to", Unsupported: "use <Proxy http://host/> with Require all denied"},
+		Help: "Servers that requests are never sent to", Set: setBlock},
 	{Name: "NoProxy", Args: parser.Iterate, In: parser.ServerWide, Syntax: "host [host] ...",
 		Help: "Servers that ProxyRemote doesn't hold for", NoEffect: "there is no ProxyRemote it could make an exception from: every server is connected to directly"},
 	{Name: "ProxyDomain", Args: parser.Take1, In: parser.ServerWide, Syntax: "Domain",
@@ -256,10 +256,18 @@ func setMaxForwards(c *runtime.Cmd) error {
 	return err
 }
 
+// setSourceAddress reads an address, or a name, whose first address counts.
 func setSourceAddress(c *runtime.Cmd) error {
 	ip, err := netip.ParseAddr(strings.Trim(c.Arg(0), "[]"))
+	if err != nil && c.Offline {
+		return nil
+	}
 	if err != nil {
-		return runtime.WithDetail(c.ArgErrorf(0, "bad-address", "expected an IP address, found %q", c.Arg(0)), "write the address itself, not a host name")
+		addrs, err := resolve(c.Arg(0))
+		if err != nil || len(addrs) == 0 {
+			return runtime.WithDetail(c.ArgErrorf(0, "bad-address", "expected an address of this machine, found %q", c.Arg(0)), "a name must have an address when the file is read")
+		}
+		ip = addrs[0]
 	}
 	runtime.OwnServerConf[ServerConf](c.Server, Module).SourceAddress = runtime.Some(ip)
 	return nil

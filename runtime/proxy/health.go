@@ -28,9 +28,22 @@ func DefaultHealth() Health {
 type HealthNames struct {
 	Template func(c *runtime.Cmd, name string) (Health, bool)
 	Expr     func(c *runtime.Cmd, name string) bool
+	// Exprs are the names that hcexpr= may have in a server, in order.
+	Exprs func(s *runtime.Server) []string
 }
 
 var healthNames HealthNames
+
+// HealthExprs are the names that hcexpr= may have in a server, in order.
+func HealthExprs(s *runtime.Server) []string {
+	if healthNames.Exprs == nil {
+		return nil
+	}
+	return healthNames.Exprs(s)
+}
+
+// HealthMethods are the values of hcmethod=.
+func HealthMethods() []string { return healthMethods }
 
 // NameHealth registers mod_proxy_hcheck's templates and expressions. Only while packages are initialized.
 func NameHealth(n HealthNames) { healthNames = n }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -190,6 +191,11 @@ func (x *exchange) run() runtime.Result {
 		x.r.Server.Logf(proxy.Module, runtime.LogErr, "AH00940", "%s: disabled connection for (%s:%d)", x.scheme, x.w.Hostname, x.w.Port)
 		return 503
 	}
+	if x.conf.Blocks() {
+		if res := x.checkBlock(); res != runtime.OK {
+			return res
+		}
+	}
 	if res := x.prefetch(); res != runtime.OK {
 		return res
 	}
@@ -203,6 +209,21 @@ func (x *exchange) run() runtime.Result {
 		}
 		x.release(false)
 	}
+}
+
+// checkBlock holds ProxyBlock.
+func (x *exchange) checkBlock() runtime.Result {
+	var addrs []netip.Addr
+	if x.socket == "" {
+		var err error
+		if addrs, err = x.lookup(false); err != nil {
+			return x.connectFailed(&dialError{stage: atLookup, err: err})
+		}
+	}
+	if x.conf.Blocked(x.r, x.host, addrs) {
+		return proxy.Error(x.r, 403, "Connect to remote machine blocked")
+	}
+	return runtime.OK
 }
 
 // failed keeps the body for another member, where there may be one.
@@ -275,6 +296,11 @@ func idempotent(method string) bool {
 
 // connect takes a connection from the pool or makes one.
 func (x *exchange) connect() runtime.Result {
+	var move int64
+	if x.t != nil {
+		x.refresh()
+		move = x.t.moves.Load()
+	}
 	c, reused, err := x.get()
 	for err == nil && reused && !x.fit(c) {
 		x.logDisconnected()
@@ -289,7 +315,7 @@ func (x *exchange) connect() runtime.Result {
 		x.logConnection()
 	}
 	if !reused {
-		info := &connInfo{port: localPort(c)}
+		info := &connInfo{port: localPort(c), move: move}
 		if x.secure {
 			info.sni, info.tls = x.serverName(), x.tls
 		}
@@ -337,10 +363,9 @@ func (x *exchange) get() (*http1.Conn, bool, error) {
 
 // fit tells whether a kept connection can take this request (ap_proxy_check_connection).
 func (x *exchange) fit(c *http1.Conn) bool {
-	if x.secure {
-		if info, ok := c.Data.(*connInfo); !ok || info.sni != x.serverName() || info.tls != x.tls {
-			return false
-		}
+	info, ok := c.Data.(*connInfo)
+	if !ok || x.secure && (info.sni != x.serverName() || info.tls != x.tls) || x.socket == "" && !x.t.at(c, info) {
+		return false
 	}
 	if x.in == nil || c.Alive() { // without a body, FlushAwait looks at it
 		return true

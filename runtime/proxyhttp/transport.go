@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -23,12 +22,7 @@ import (
 // changed: then the new Graph makes its own and this one closes with the last Graph that used it.
 type transport struct {
 	pool *http1.Pool
-	ttl  time.Duration
-
-	// mu guards what follows; held for a copy only.
-	mu    sync.Mutex
-	addrs []netip.Addr
-	until time.Time // when addrs must be looked up anew; zero for never
+	addresses
 
 	// quits says that the last kept connection of this backend was found closed: it may be one that closes each after its
 	// answer without saying so. (As pinion comes back sooner than httpd, it meets such a close half way: with a Python
@@ -70,7 +64,7 @@ func bindWorker(c *runtime.Compiler, w *proxy.Worker) {
 	key := fmt.Sprintf("proxyhttp %s %d %d %d %d %t %d %t %d %v", w.Key(), cfg.Max, cfg.Smax, cfg.TTL, cfg.Acquire, cfg.DisableReuse,
 		ttl, w.KeepAlive.Or(false), w.RecvBuffer.Or(0), proxy.ConfOf(w.Server).SourceAddress.V)
 	t, err := runtime.Adopt(c, key, func() (*transport, error) {
-		return &transport{pool: http1.NewPool(cfg), ttl: time.Duration(ttl) * time.Second}, nil
+		return &transport{pool: http1.NewPool(cfg), addresses: addresses{ttl: time.Duration(ttl) * time.Second}}, nil
 	})
 	if err != nil {
 		c.Report(&parser.Diagnostic{Code: "internal", Summary: err.Error(), Place: w.Place})
@@ -84,6 +78,7 @@ type connInfo struct {
 	port string             // the local one, for the note proxy-source-port
 	sni  string             // of TLS; a request for another name needs another connection
 	tls  runtime.BackendTLS // as is one under other settings
+	move int64              // addresses.moves when it was made, or when its address was last found among those of now
 }
 
 // dialStage tells how far connecting came.
@@ -196,66 +191,6 @@ func (x *exchange) control(_, _ string, raw syscall.RawConn) error {
 	return err
 }
 
-// lookup returns the addresses of x.host: at each new connection, or as addressttl= says.
-func (x *exchange) lookup(anew bool) ([]netip.Addr, error) {
-	if a, err := netip.ParseAddr(x.host); err == nil {
-		return []netip.Addr{a}, nil
-	}
-	t := x.t
-	keep := t != nil && t.ttl != 0
-	if keep && !anew {
-		t.mu.Lock()
-		addrs, until := t.addrs, t.until
-		t.mu.Unlock()
-		if addrs != nil && (until.IsZero() || time.Now().Before(until)) {
-			return addrs, nil
-		}
-	}
-	ctx, cancel := x.within(x.w.ConnectTimeout(x.r))
-	defer cancel()
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", x.host)
-	if err != nil {
-		return nil, err
-	}
-	for i := range addrs {
-		addrs[i] = addrs[i].Unmap()
-	}
-	if keep {
-		t.remember(addrs)
-	}
-	return addrs, nil
-}
-
-// remember keeps addresses for addressttl=; when they have changed, connections to the old ones are not used again.
-func (t *transport) remember(addrs []netip.Addr) {
-	t.mu.Lock()
-	moved := t.addrs != nil && !sameAddrs(t.addrs, addrs)
-	t.addrs, t.until = addrs, time.Time{}
-	if t.ttl > 0 {
-		t.until = time.Now().Add(t.ttl)
-	}
-	t.mu.Unlock()
-	if moved {
-		t.pool.CloseIdle()
-	}
-}
-
-func sameAddrs(a, b []netip.Addr) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for _, x := range a {
-		found := false
-		for _, y := range b {
-			found = found || x == y
-		}
-		if !found {
-			return false
-		}
-	}
-	return true
-}
-
 // within is a context that ends after d; 0 is no limit.
 func (x *exchange) within(d time.Duration) (context.Context, context.CancelFunc) {
 	if d <= 0 {
@@ -272,6 +207,11 @@ func (t *transport) Dial(ctx context.Context, r *runtime.Request, w *proxy.Worke
 		host: strings.Trim(w.Hostname, "[]"), port: w.Port, socket: w.UDS, secure: secure}}
 	if secure {
 		x.tls = runtime.BackendTLSOf(r.Dir)
+		if b := w.Balancer; b != nil && b.Section != nil {
+			if t := runtime.BackendTLSOf(b.Section); t != nil {
+				x.tls = t
+			}
+		}
 	}
 	return x.dial()
 }
