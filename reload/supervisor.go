@@ -100,6 +100,17 @@ func (s *Supervisor) Reload(ctx context.Context, reason string, reopen bool) *St
 	}
 }
 
+// onBehalf is Reload for a module.
+func (s *Supervisor) onBehalf(ctx context.Context, reason string) error {
+	switch st := s.Reload(ctx, reason, false); {
+	case st == nil:
+		return ctx.Err()
+	case !st.Success:
+		return fmt.Errorf("the configuration has %d errors", st.Diags.Count(parser.Error))
+	}
+	return nil
+}
+
 // ErrConfig is the error of a first load that failed: the diagnostics say why.
 type ErrConfig struct{ Diags parser.Diagnostics }
 
@@ -126,6 +137,7 @@ func (s *Supervisor) Run(ctx context.Context, stop <-chan Stop) error {
 		return &ErrConfig{l.Diags}
 	}
 	s.engine = runtime.NewEngine(l.Graph)
+	s.engine.OnReload(s.onBehalf)
 	s.ls.engine = s.engine
 	s.ls.commit(p)
 	w := s.watch(l, began)

@@ -55,7 +55,7 @@ func (e *Engine) serveHTTP1(nc net.Conn, meta *Conn) {
 	c := &httpConn{meta: meta, conn: http1.NewConn(nc), engine: e}
 	c.headDue, c.bodyDue = c.headDeadline, c.bodyDeadline
 	defer c.conn.Close()
-	defer e.track(&tracked{meta, &c.idle, c.end, c.conn.Abort})()
+	defer e.track(&tracked{meta, &c.tunnel, &c.idle, c.end, c.conn.Abort})()
 	keepAlive := time.Duration(0)
 	for {
 		if !c.await(keepAlive) {

@@ -21,6 +21,7 @@ type Engine struct {
 	conns    [sharedCounters]connSet
 	open     sync.WaitGroup
 	tunnels  atomic.Int64
+	reload   func(ctx context.Context, reason string) error
 }
 
 // connSet is the open connections whose number falls to one shard: so accepting takes no lock that all share.
@@ -31,10 +32,11 @@ type connSet struct {
 
 // tracked is an open connection as the engine knows it.
 type tracked struct {
-	meta *Conn
-	idle *atomic.Bool     // it waits for a request; nil where that can't be told
-	end  func(drain bool) // asks it to end: at once where it is idle, else after what it is doing; tunnels only if not drain
-	cut  func()           // ends it
+	meta   *Conn
+	tunnel *atomic.Bool     // it is a tunnel; nil where it never is one
+	idle   *atomic.Bool     // it waits for a request; nil where that can't be told
+	end    func(drain bool) // asks it to end: at once where it is idle, else after what it is doing; tunnels only if not drain
+	cut    func()           // ends it
 }
 
 // NewEngine returns an engine that serves g.
@@ -46,6 +48,20 @@ func NewEngine(g *Graph) *Engine {
 	e.graph.Store(g)
 	g.childInit()
 	return e
+}
+
+// ErrNoReload is Reload's error where nothing can load the configuration anew.
+var ErrNoReload = errors.New("this process can't load its configuration anew")
+
+// OnReload says how the configuration is loaded anew. It must be called before connections are served.
+func (e *Engine) OnReload(f func(ctx context.Context, reason string) error) { e.reload = f }
+
+// Reload loads the configuration anew on a module's behalf and waits for the outcome: an error where the old one stays.
+func (e *Engine) Reload(ctx context.Context, reason string) error {
+	if e.reload == nil {
+		return ErrNoReload
+	}
+	return e.reload(ctx, reason)
 }
 
 // Swap makes g the graph of every request from now on. The old one lives until its last request has ended.
@@ -142,7 +158,7 @@ func (e *Engine) Serve(nc net.Conn, gone *atomic.Bool) {
 }
 
 func (e *Engine) serve(nc net.Conn, gone *atomic.Bool) {
-	c := &Conn{ID: e.connID.Add(1), Engine: e, Gone: gone}
+	c := &Conn{ID: e.connID.Add(1), Engine: e, Gone: gone, Score: new(Score)}
 	c.Local, c.Remote = addrPort(nc.LocalAddr()), addrPort(nc.RemoteAddr())
 	c.LocalIP, c.RemoteIP = c.Local.Addr().String(), c.Remote.Addr().String()
 	g := e.Acquire(c.ID)

@@ -86,7 +86,7 @@ func HasModule(modules []*Module, name string) bool {
 // staticModules are those that httpd is built with everywhere, and pinion's own.
 var staticModules = map[string]bool{
 	"core.c": true, "http_core.c": true, "mod_so.c": true, "mod_log_config.c": true, "mod_logio.c": true, "mod_version.c": true,
-	"mod_unixd.c": true, "mod_watchdog.c": true, "event.c": true, "mod_pinion.c": true,
+	"mod_unixd.c": true, "mod_watchdog.c": true, "event.c": true, "mod_pinion.c": true, "mod_pinion_manager.c": true,
 }
 
 // StaticModule tells whether the module, by either name, is there without a LoadModule.

@@ -67,6 +67,8 @@ type Module struct {
 	File       string // as in <IfModule>: "mod_headers.c"
 	Directives []Directive
 	Hooks      []Hook
+	// OutputFilters are what the module offers to SetOutputFilter and its like.
+	OutputFilters []OutputFilter
 	// MergeServer and MergeDir return a new configuration: add laid over base, neither changed. They are
 	// called only where both exist. Without them add simply replaces base.
 	MergeServer, MergeDir func(base, add any) any

@@ -248,6 +248,9 @@ func (r *Request) die(res Result, second int) {
 		return
 	}
 	status := int(res)
+	if r.HeadHeld() {
+		r.dropHeld()
+	}
 	if r.headSent {
 		// The head is out: all that can be said is that the answer is broken.
 		if status >= 400 {

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"strconv"
 	"strings"
 
 	"pinion/runtime/byterange"
@@ -13,7 +14,14 @@ func (r *Request) Ranges(length int64) (ranges []byterange.Range, ok bool) {
 	if r.Main != nil {
 		return nil, true
 	}
-	r.outputHead()
+	r.outputHead(length)
+	if r.filtering != nil {
+		return nil, true // the filters' result is what the ranges are of
+	}
+	return r.ranges(length)
+}
+
+func (r *Request) ranges(length int64) (ranges []byterange.Range, ok bool) {
 	value, asked := r.HeadersIn.Lookup("Range")
 	if !asked || r.Status != 200 || r.ProtoNum < HTTP10 || r.HeadersOut.Has("Content-Range") || r.ifRange() == noMatch {
 		return nil, true
@@ -25,4 +33,11 @@ func (r *Request) Ranges(length int64) (ranges []byterange.Range, ok bool) {
 	d, def := &r.Dir.Core, byterange.DefaultLimits
 	return byterange.Parse(value, length, byterange.Limits{Ranges: d.MaxRanges.Or(def.Ranges),
 		Overlaps: d.MaxRangeOverlaps.Or(def.Overlaps), Reversals: d.MaxRangeReversals.Or(def.Reversals)})
+}
+
+// setPart makes the head that of one part of a body.
+func (r *Request) setPart(part byterange.Range, of int64) {
+	r.Status, r.StatusLine = 206, ""
+	r.HeadersOut.Set("Content-Length", strconv.FormatInt(part.End-part.Start+1, 10))
+	r.HeadersOut.Set("Content-Range", "bytes "+strconv.FormatInt(part.Start, 10)+"-"+strconv.FormatInt(part.End, 10)+"/"+strconv.FormatInt(of, 10))
 }

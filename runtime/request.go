@@ -88,18 +88,21 @@ type Request struct {
 	// stands for; both "" for a path under the document root (ap_set_context_info).
 	ContextPrefix, ContextRoot string
 
-	conf      []any // request_config by module
-	headSent  bool
-	errorHead bool
-	outputRun bool // the OutputHead hooks had their say
-	badHead   bool
-	logged    bool
-	aborted   bool
-	firstByte time.Time
-	eaten     bool // the body of this answer is discarded: HEAD, 204, 304
-	recursive int
-	loc       []int
-	ends      []Ender
+	conf       []any // request_config by module
+	headSent   bool
+	filtering  *filtering // nil without filters
+	bodyLength int64      // see BodyLength
+	errorHead  bool
+	outputRun  bool // the OutputHead hooks had their say
+	badHead    bool
+	logged     bool
+	aborted    bool
+	firstByte  time.Time
+	unwanted   bool // the handler's body is: another answer has gone out
+	eaten      bool // the body of this answer is discarded: HEAD, 204, 304
+	recursive  int
+	loc        []int
+	ends       []Ender
 }
 
 // Body is a request's body. Reading sends "100 Continue" first where the client waits for it.
@@ -173,6 +176,7 @@ type Conn struct {
 	// logged and its graph released; the connection is closed when it returns.
 	Takeover func(client *http1.Conn)
 	Engine   *Engine
+	Score    *Score // what server-status shows of the connection; nil where no engine serves it
 }
 
 // Ending tells that the connection must not be kept: the server stops, or its address is listened on no more.

@@ -24,11 +24,24 @@ func (r *Request) Begin(length int64) error {
 		return nil
 	}
 	if r.errorHead {
+		r.filtering = nil
 		r.runAll(ErrorHead)
 	} else {
-		r.outputHead()
+		r.outputHead(length)
 	}
 	r.headSent = true
+	if f := r.filtering; f != nil {
+		f.held, f.left = true, length
+		if length == 0 {
+			return r.endFilters()
+		}
+		return nil
+	}
+	return r.sendHead(length)
+}
+
+// sendHead sends the head, all hooks having had their say.
+func (r *Request) sendHead(length int64) error {
 	if r.Graph.TrackFirstByte {
 		r.firstByte = time.Now()
 	}
@@ -48,9 +61,9 @@ func (r *Request) headFailed(err error) error {
 }
 
 // outputHead runs the OutputHead hooks, once.
-func (r *Request) outputHead() {
+func (r *Request) outputHead(length int64) {
 	if !r.outputRun {
-		r.outputRun = true
+		r.outputRun, r.bodyLength = true, length
 		r.runAll(OutputHead)
 	}
 }
@@ -70,7 +83,7 @@ func (r *Request) refuseHead(bad *http1.FieldError) error {
 		r.Logf(r.Graph.httpCore, LogErr, "AH02430", "Response header '%s' value of '%s' contains invalid characters, aborting request", bad.Key, bad.Value)
 	}
 	again := r.badHead
-	r.badHead, r.headSent, r.Chunked = true, false, false
+	r.badHead, r.headSent, r.Chunked, r.filtering = true, false, false, nil
 	r.HeadersOut.Reset()
 	r.ErrHeadersOut.Reset()
 	r.ContentType, r.ContentEncoding, r.ContentLanguages = "", "", nil
@@ -257,8 +270,11 @@ func (r *Request) Write(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	if r.eaten || r.Main != nil {
+	if r.NoBodyToSend() || r.Main != nil {
 		return len(p), nil
+	}
+	if r.filtering != nil {
+		return len(p), r.filter(p, More)
 	}
 	n, err := r.Wire.Write(p)
 	r.BytesSent += int64(n)
@@ -266,10 +282,14 @@ func (r *Request) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// SendBody sends the body from src until its end. The head must be out.
+// SendBody sends the body from src until its end. Begin must have been called. For filters src may tell by a method
+// Waits() bool that its next Read would wait for more: what they keep back is then sent first.
 func (r *Request) SendBody(src io.Reader) (int64, error) {
-	if r.eaten || r.Main != nil {
+	if r.NoBodyToSend() || r.Main != nil {
 		return 0, nil
+	}
+	if r.filtering != nil {
+		return r.filterFrom(src)
 	}
 	n, err := r.Wire.ReadFrom(src)
 	r.BytesSent += n
@@ -289,11 +309,17 @@ func (r *Request) SendText(contentType, body string) error {
 	return err
 }
 
-// NoBodyToSend tells that this answer's body goes nowhere (HEAD, 204, 304): its source need not be read.
-func (r *Request) NoBodyToSend() bool { return r.eaten }
+// NoBodyToSend tells that this answer's body goes nowhere (HEAD, 204, 304, or another answer has gone out instead): its
+// source need not be read.
+func (r *Request) NoBodyToSend() bool { return r.eaten || r.unwanted }
 
 // Flush sends what is kept back.
-func (r *Request) Flush() error { return r.Wire.Flush() }
+func (r *Request) Flush() error {
+	if r.filtering != nil && r.headSent && !r.filtering.ended {
+		return r.filter(nil, Flush)
+	}
+	return r.Wire.Flush()
+}
 
 // finish ends the answer: an answer that no handler began gets an empty body.
 func (r *Request) finish() {
@@ -306,6 +332,11 @@ func (r *Request) finish() {
 	}
 	if !began.headSent {
 		began.Begin(0)
+	}
+	if began.filtering != nil {
+		if err := began.endFilters(); err != nil {
+			began.die(500, 0)
+		}
 	}
 	if err := r.Wire.Finish(&began.TrailersOut); err != nil {
 		r.Conn.KeepAlive = KeepAliveClose

@@ -11,14 +11,17 @@ import (
 	"pinion/runtime/autoindex"
 	"pinion/runtime/balancer"
 	"pinion/runtime/core"
+	"pinion/runtime/deflate"
 	"pinion/runtime/dir"
 	"pinion/runtime/directives"
 	"pinion/runtime/env"
 	"pinion/runtime/errorlog"
 	"pinion/runtime/expires"
+	"pinion/runtime/filter"
 	"pinion/runtime/hcheck"
 	"pinion/runtime/headers"
 	"pinion/runtime/http2"
+	"pinion/runtime/manager"
 	"pinion/runtime/metrics"
 	"pinion/runtime/mime"
 	"pinion/runtime/proxy"
@@ -27,6 +30,8 @@ import (
 	"pinion/runtime/rewrite"
 	"pinion/runtime/setenvif"
 	"pinion/runtime/static"
+	"pinion/runtime/status"
+	"pinion/runtime/substitute"
 	"pinion/runtime/tls"
 )
 
@@ -40,12 +45,15 @@ var modules = list()
 func list() []*runtime.Module {
 	all := slices.Concat(core.Modules(), []*runtime.Module{
 		static.Module,
+		substitute.Module,
 		errorlog.Module,
 		accesslog.Module,
 		accesslog.LogIO,
 	}, authz.Modules(), []*runtime.Module{
+		deflate.Module,
 		env.Module,
 		expires.Module,
+		filter.Module,
 		headers.Module,
 		proxy.Module,
 		proxy.Pinion,
@@ -56,6 +64,8 @@ func list() []*runtime.Module {
 		balancer.ByTraffic,
 		balancer.ByBusyness,
 		hcheck.Module,
+		manager.Module,
+		status.Module,
 		alias.Module,
 		dir.Module,
 		autoindex.Module,

@@ -13,7 +13,7 @@ import (
 )
 
 // wrapped are the names of lines that somebody's editor has broken in two: the verdicts don't speak of them.
-var wrapped = regexp.MustCompile(`"(sv|.*%\{User-Agent\}.*)"$`)
+var wrapped = regexp.MustCompile(`"(sv|application/.*|.*%\{User-Agent\}.*)"$`)
 
 // TestCorpus compiles real configuration files: none may panic, and none that httpd takes may hold a directive that
 // pinion knows nothing of. Directives that pinion refuses are counted; -v shows them.

@@ -24,7 +24,7 @@ var (
 func Modules() []*runtime.Module { return []*runtime.Module{Module, ByRequests, ByTraffic, ByBusyness} }
 
 func init() {
-	proxy.SetSelector(proxy.Selector{PreRequest: preRequest, PostRequest: postRequest, Methods: methods})
+	proxy.SetSelector(proxy.Selector{PreRequest: preRequest, PostRequest: postRequest, Refactored: Refactor, Reset: Reset, Methods: methods})
 }
 
 func postServer(c *runtime.Compiler, s *runtime.Server) {
@@ -39,6 +39,8 @@ func postServer(c *runtime.Compiler, s *runtime.Server) {
 func preRequest(r *runtime.Request, b *proxy.Balancer, url *string) (*proxy.Worker, runtime.Result) {
 	m := b.Method.(*lbmethod)
 	s := sessionOf(r, b, *url)
+	state := proxy.Of(r)
+	s.again = state.Attempts > 0
 	w, denied := m.elect(r, &s)
 	if denied {
 		r.Logf(Module, runtime.LogErr, "AH01167", "%s: All workers are in error state for route (%s)", b.Name, s.route)
@@ -53,16 +55,15 @@ func preRequest(r *runtime.Request, b *proxy.Balancer, url *string) (*proxy.Work
 			}
 			return nil, 503
 		}
-		if b.Sticky != "" {
+		if cookie, _ := b.Sticky(); cookie != "" {
 			r.Env.Set("BALANCER_ROUTE_CHANGED", "1")
 		}
 	}
-	state := proxy.Of(r)
 	state.Hold(r, w)
 	count(b, w, &s, state.Attempts)
 	r.Env.Set("BALANCER_NAME", b.Name)
 	r.Env.Set("BALANCER_WORKER_NAME", w.Name)
-	r.Env.Set("BALANCER_WORKER_ROUTE", w.Route)
+	r.Env.Set("BALANCER_WORKER_ROUTE", w.Route())
 	var res runtime.Result
 	*url, res = proxy.MemberURL(r, w, *url)
 	if s.routed {
@@ -87,21 +88,26 @@ func (m *lbmethod) elect(r *runtime.Request, s *session) (w *proxy.Worker, denie
 	}
 	s.log(r)
 	if s.route != "" {
+		if !s.again {
+			for _, i := range m.routes[s.route] {
+				m.b.Members[i].State.Routed(r.Time)
+			}
+		}
 		if i := m.byRoute(r, s.route, 1); i >= 0 {
-			if w := m.b.Members[i]; w.Route != s.route {
+			if route := m.b.Members[i].Route(); route != s.route {
 				r.Env.Set("BALANCER_ROUTE_CHANGED", "1")
-				r.Logf(Module, runtime.LogDebug, "AH01162", "Route changed from %s to %s", s.route, w.Route)
+				r.Logf(Module, runtime.LogDebug, "AH01162", "Route changed from %s to %s", s.route, route)
 			}
 			l.bySession(i)
-			return m.elected(i), false
+			return m.elected(i, r.Time), false
 		}
-		if m.b.StickyForce.Or(false) && m.routes[s.route] != nil {
+		if m.b.StickyForce() && m.routes[s.route] != nil {
 			return nil, true
 		}
 	}
 	if i := m.byMethod(r); i >= 0 {
-		w = m.elected(i)
-		if m.b.Sticky != "" {
+		w = m.elected(i, r.Time)
+		if s.sticky {
 			r.Env.Set("BALANCER_ROUTE_CHANGED", "1")
 		}
 	}
@@ -113,8 +119,9 @@ var sleep = time.Sleep
 
 // wait tries again and again, for as long as the balancer's timeout= says, until a member is usable; nil for none.
 func (m *lbmethod) wait(r *runtime.Request) *proxy.Worker {
-	step := m.b.Timeout / 100
-	for waited := time.Duration(0); waited < m.b.Timeout; waited += step {
+	timeout := m.b.Timeout()
+	step := timeout / 100
+	for waited := time.Duration(0); waited < timeout; waited += step {
 		sleep(step)
 		if w := m.again(r); w != nil {
 			return w
@@ -127,7 +134,7 @@ func (m *lbmethod) again(r *runtime.Request) *proxy.Worker {
 	m.lock()
 	defer m.unlock()
 	if i := m.byMethod(r); i >= 0 {
-		return m.elected(i)
+		return m.elected(i, r.Time)
 	}
 	return nil
 }
@@ -135,12 +142,12 @@ func (m *lbmethod) again(r *runtime.Request) *proxy.Worker {
 // count keeps the figures of stickiness.
 func count(b *proxy.Balancer, w *proxy.Worker, s *session, attempt int) {
 	switch {
-	case b.Sticky == "":
+	case !s.sticky:
 	case s.route == "":
 		if attempt == 0 {
 			b.State.StickyMisses.Add(1)
 		}
-	case s.route == w.Route:
+	case s.route == w.Route():
 		if attempt == 0 {
 			b.State.StickyHits.Add(1)
 		}

@@ -16,7 +16,7 @@ func check(c *runtime.Compiler) {
 	var sticky []*proxy.Balancer
 	for _, s := range c.Graph.Servers {
 		for _, b := range proxy.ConfOf(s).Balancers {
-			if b.Server == s && b.Sticky != "" {
+			if b.Server == s && b.BalancerParams.Sticky != "" {
 				sticky = append(sticky, b)
 				k.addRoutes(b)
 			}
@@ -55,14 +55,14 @@ type cookie struct {
 }
 
 func (k *checker) addRoutes(b *proxy.Balancer) {
-	all := k.routes[b.Sticky]
+	all := k.routes[b.BalancerParams.Sticky]
 	if all == nil {
 		all = map[string]bool{}
-		k.routes[b.Sticky] = all
+		k.routes[b.BalancerParams.Sticky] = all
 	}
 	for _, w := range b.Members {
-		route := w.Route
-		if sep := b.StickySep.Or('.'); sep != 0 {
+		route := w.Params.Route
+		if sep := b.BalancerParams.StickySep.Or('.'); sep != 0 {
 			route = string(sep) + route
 		}
 		all[route] = true
@@ -80,35 +80,35 @@ func (k *checker) checkRoutes(b *proxy.Balancer) {
 	c := k.Compiler
 	first := map[string]*proxy.Worker{}
 	for _, w := range b.Members {
-		if w.Route == "" {
+		if w.Params.Route == "" {
 			continue
 		}
-		other := first[w.Route]
+		other := first[w.Params.Route]
 		if other == nil {
-			first[w.Route] = w
+			first[w.Params.Route] = w
 			continue
 		}
 		if (w.Params.Status^other.Params.Status)&proxy.HotStandby != 0 {
 			continue // a standby for the other's sessions
 		}
-		d := warn(c, w.Place, "shared-route", "members %s and %s of %s have the same route %q", other.DisplayName(), w.DisplayName(), b.Name, w.Route)
+		d := warn(c, w.Place, "shared-route", "members %s and %s of %s have the same route %q", other.DisplayName(), w.DisplayName(), b.Name, w.Params.Route)
 		d.Detail = "sessions with this route all go to the first of them as long as it is usable"
 		d.Also = []parser.Related{{Summary: "the first member with this route", Place: other.Place}}
 	}
 	if len(b.Members) > 1 && len(first) == 0 {
-		warn(c, k.place(b), "no-route", "%s has stickysession=%s, but no member has a route: no session sticks", b.Name, b.Sticky).
+		warn(c, k.place(b), "no-route", "%s has stickysession=%s, but no member has a route: no session sticks", b.Name, b.BalancerParams.Sticky).
 			Detail = "give each BalancerMember its own route="
 	} else if len(b.Members) > 1 {
 		for _, w := range b.Members {
-			if w.Route == "" {
+			if w.Params.Route == "" {
 				warn(c, w.Place, "no-route", "member %s of the sticky %s has no route: no session sticks to it", w.DisplayName(), b.Name).
 					Detail = "give it a route= of its own"
 			}
 		}
 	}
 	for _, w := range b.Members {
-		if w.Redirect != "" && first[w.Redirect] == nil {
-			warn(c, w.Place, "unknown-route", "redirect=%s of member %s names a route that no member of %s has", w.Redirect, w.DisplayName(), b.Name)
+		if w.Params.Redirect != "" && first[w.Params.Redirect] == nil {
+			warn(c, w.Place, "unknown-route", "redirect=%s of member %s names a route that no member of %s has", w.Params.Redirect, w.DisplayName(), b.Name)
 		}
 	}
 }
@@ -215,23 +215,23 @@ func (k *checker) place(b *proxy.Balancer) parser.Place {
 
 // checkCookie looks for who sets the balancer's cookie.
 func (k *checker) checkCookie(b *proxy.Balancer) {
-	if k.set[b.Sticky] {
+	if k.set[b.BalancerParams.Sticky] {
 		return
 	}
 	for text := range k.edits {
-		if strings.Contains(text, b.Sticky) {
+		if strings.Contains(text, b.BalancerParams.Sticky) {
 			return
 		}
 	}
-	if runtime.EqualFold(b.Sticky, "JSESSIONID") {
-		d := warn(k.Compiler, k.place(b), "sticky-by-backend", "nothing here sets the cookie %s of %s: the servlet containers must, with the member's route in it", b.Sticky, b.Name)
+	if runtime.EqualFold(b.BalancerParams.Sticky, "JSESSIONID") {
+		d := warn(k.Compiler, k.place(b), "sticky-by-backend", "nothing here sets the cookie %s of %s: the servlet containers must, with the member's route in it", b.BalancerParams.Sticky, b.Name)
 		d.Severity = parser.Note
 		d.Detail = "set jvmRoute (Tomcat) of each backend to the route= of its BalancerMember"
 		return
 	}
-	warn(k.Compiler, k.place(b), "sticky-unset", "nothing here sets the cookie %s that %s looks for", b.Sticky, b.Name).
+	warn(k.Compiler, k.place(b), "sticky-unset", "nothing here sets the cookie %s that %s looks for", b.BalancerParams.Sticky, b.Name).
 		Detail = fmt.Sprintf("unless the backends set it with a dot and the member's route at its end, add: "+
-		`Header add Set-Cookie "%s=.%%{BALANCER_WORKER_ROUTE}e; path=/" env=BALANCER_ROUTE_CHANGED`, b.Sticky)
+		`Header add Set-Cookie "%s=.%%{BALANCER_WORKER_ROUTE}e; path=/" env=BALANCER_ROUTE_CHANGED`, b.BalancerParams.Sticky)
 }
 
 // checkValue looks whether a sticky cookie is set to a route that there is. Which balancer will read it is not known here: any

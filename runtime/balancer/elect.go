@@ -9,10 +9,13 @@ import (
 
 // lbmethod holds elections for one balancer of one Graph: proxy.Balancer.Method.
 type lbmethod struct {
+	b *proxy.Balancer
+
+	// What follows is made anew when an operator changes what it is made of. Guarded by BalancerState.Mu.
 	name   string
-	b      *proxy.Balancer
 	routes map[string][]int32 // members by route, in the order of the file
 	ledger *ledger
+	tuned  uint64 // BalancerState.Tuned when it was made
 }
 
 var orders = map[string]order{"byrequests": byRequests, "bytraffic": byTraffic, "bybusyness": byBusyness}
@@ -21,21 +24,31 @@ var orders = map[string]order{"byrequests": byRequests, "bytraffic": byTraffic, 
 var methods = []string{"byrequests", "bytraffic", "bybusyness"}
 
 func newMethod(b *proxy.Balancer) *lbmethod {
-	m := &lbmethod{name: b.LBMethod.Or(methods[0]), b: b, routes: map[string][]int32{}}
+	m := &lbmethod{b: b}
+	m.build()
+	return m
+}
+
+func (m *lbmethod) build() {
+	m.tuned = m.b.State.Tuned.Load()
+	m.name, m.routes = m.b.LBMethod(), map[string][]int32{}
 	m.ledger = newLedger(orders[m.name])
-	for i, w := range b.Members {
-		m.ledger.add(w.State, int64(w.LBFactor), w.LBSet)
-		if w.Route != "" {
-			m.routes[w.Route] = append(m.routes[w.Route], int32(i))
+	for i, w := range m.b.Members {
+		m.ledger.add(w.State, int64(w.LBFactor()), w.LBSet())
+		if route := w.Route(); route != "" {
+			m.routes[route] = append(m.routes[route], int32(i))
 		}
 	}
-	return m
 }
 
 // lock begins an election. Another Graph's ledger is taken over from; members whose status has changed find their new places.
 func (m *lbmethod) lock() *ledger {
-	st, l := m.b.State, m.ledger
+	st := m.b.State
 	st.Mu.Lock()
+	if m.tuned != st.Tuned.Load() {
+		m.build()
+	}
+	l := m.ledger
 	changes := st.Changes.Load()
 	if st.Elections != l {
 		if st.Elections != nil {
@@ -157,7 +170,7 @@ func (m *lbmethod) byRoute(r *runtime.Request, route string, depth int) int32 {
 			if m.retry(r, i); m.takes(i, depth) {
 				return i
 			}
-			if to := m.b.Members[i].Redirect; to != "" && depth < len(m.b.Members) {
+			if to := m.b.Members[i].Redirect(); to != "" && depth < len(m.b.Members) {
 				if j := m.byRoute(r, to, depth+1); j >= 0 {
 					return j
 				}
@@ -196,9 +209,9 @@ func (m *lbmethod) byMethod(r *runtime.Request) int32 {
 }
 
 // elected accounts for the election of a member.
-func (m *lbmethod) elected(i int32) *proxy.Worker {
+func (m *lbmethod) elected(i int32, now time.Time) *proxy.Worker {
 	w := m.b.Members[i]
-	w.State.Elected.Add(1)
+	w.State.CountElected(now)
 	w.State.Busy.Add(1)
 	if m.ledger.order == byBusyness {
 		m.ledger.BusyChanged(w.State)

@@ -27,7 +27,10 @@ type WorkerInfo struct {
 	Transferred int64 // bytes sent to it
 	ReadBytes   int64 // bytes of its answers
 	Retries     int64
+	Errors      int64     // times that it was put in error
 	ErrorTime   time.Time // of the last error; zero for none
+	OwnRoute    proxy.OwnRoute
+	Recent      []uint32 // elections in each five seconds of the last five minutes, the oldest first
 }
 
 // List returns the balancers of a graph, each once, server by server in the order of the file. It is safe at any time.
@@ -35,25 +38,32 @@ func List(g *runtime.Graph) (all []Info) {
 	for _, s := range g.Servers {
 		for _, b := range proxy.ConfOf(s).Balancers {
 			if b.Server == s {
-				all = append(all, infoOf(b))
+				all = append(all, Look(b))
 			}
 		}
 	}
 	return all
 }
 
-func infoOf(b *proxy.Balancer) Info {
+// Look returns what one balancer is doing. It is safe at any time.
+func Look(b *proxy.Balancer) Info {
 	st := b.State
+	now := time.Now()
+	routed, recent := make([]proxy.OwnRoute, len(b.Members)), make([][]uint32, len(b.Members))
 	st.Mu.Lock()
 	if st.Elections != nil {
 		st.Elections.Settle()
 	}
+	for i, w := range b.Members {
+		routed[i], recent[i] = w.State.OwnRoute(now), w.State.Elections(now)
+	}
 	st.Mu.Unlock()
-	x := Info{Balancer: b, MethodName: b.LBMethod.Or(methods[0]), StickyHits: st.StickyHits.Load(), StickyMisses: st.StickyMisses.Load(),
+	x := Info{Balancer: b, MethodName: b.LBMethod(), StickyHits: st.StickyHits.Load(), StickyMisses: st.StickyMisses.Load(),
 		RouteChanges: st.RouteChanges.Load(), Workers: make([]WorkerInfo, 0, len(b.Members))}
-	for _, w := range b.Members {
+	for n, w := range b.Members {
 		i := WorkerInfo{Worker: w, StatusNow: w.Status(), Elected: w.State.Elected.Load(), Busy: w.State.Busy.Load(), LBStatus: w.State.LBStatus.Load(),
-			Transferred: w.State.Transferred.Load(), ReadBytes: w.State.Read.Load(), Retries: w.State.Retries.Load()}
+			Transferred: w.State.Transferred.Load(), ReadBytes: w.State.Read.Load(), Retries: w.State.Retries.Load(), Errors: w.State.Errors.Load(),
+			OwnRoute: routed[n], Recent: recent[n]}
 		if t := w.State.ErrorTime.Load(); t != 0 {
 			i.ErrorTime = time.Unix(0, t)
 		}

@@ -210,10 +210,10 @@ type rig struct {
 
 func newRig(seed int64, method string) *rig {
 	g := &rig{rnd: rand.New(rand.NewSource(seed)), r: newRequest()}
-	g.b = &proxy.Balancer{Name: "balancer://x", State: &proxy.BalancerState{}}
-	g.b.LBMethod = runtime.Some(method)
+	g.b = proxy.NewBalancer("balancer://x")
+	g.b.BalancerParams.LBMethod = runtime.Some(method)
 	g.x = &model{method: method, forceRecovery: g.rnd.Intn(2) == 0, noFailover: g.rnd.Intn(3) == 0}
-	g.b.ForceRecovery, g.b.StickyForce = runtime.Some(g.x.forceRecovery), runtime.Some(g.x.noFailover)
+	g.b.ForceRecovery, g.b.BalancerParams.StickyForce = runtime.Some(g.x.forceRecovery), runtime.Some(g.x.noFailover)
 	routes := []string{"", "a", "b", "c", "d"}
 	plain := g.rnd.Intn(3) == 0
 	for n := 1 + g.rnd.Intn(8); n > 0; n-- {
@@ -277,6 +277,8 @@ func (g *rig) step(t *testing.T) string {
 	case k == 0:
 		g.operate(i, g.rnd.Intn(2) == 0)
 		return fmt.Sprint("operate ", i)
+	case k == 8 && g.rnd.Intn(4) == 0:
+		return g.tune(t, i)
 	case k == 1:
 		w.ForceError(g.r.Time)
 		w.State.ErrorTime.Store(1 << 62) // not due
@@ -300,7 +302,7 @@ func (g *rig) step(t *testing.T) string {
 		var s proxy.RequestState
 		s.Hold(g.r, g.b.Members[i])
 		s.Detach()()
-		g.x.members[i].busy--
+		g.x.members[i].busy = max(g.x.members[i].busy-1, 0)
 		return fmt.Sprint("end ", i)
 	case k == 7:
 		// A reload: the same members in another Graph.
@@ -308,6 +310,59 @@ func (g *rig) step(t *testing.T) string {
 		return "reload"
 	}
 	return g.elect(t)
+}
+
+// tune changes a parameter by hand, as the balancer-manager does.
+func (g *rig) tune(t *testing.T, i int) string {
+	o, w := g.x.members[i], g.b.Members[i]
+	name, value, route := "", "", []string{"", "a", "b", "c", "d"}[g.rnd.Intn(5)]
+	switch g.rnd.Intn(5) {
+	case 0:
+		o.lbset = g.rnd.Intn(3)
+		name, value = "lbset", fmt.Sprint(o.lbset)
+	case 1:
+		o.route = route
+		name, value = "route", route
+	case 2:
+		o.redirect = route
+		name, value = "redirect", route
+	case 3:
+		f := int64(100 + 50*g.rnd.Intn(6))
+		name, value = "loadfactor", proxy.FormatFactor(int(f))
+		if f != o.factor {
+			o.factor = f
+			for _, o := range g.x.members {
+				o.lbstatus = o.factor
+			}
+		}
+	case 4:
+		method := methods[g.rnd.Intn(len(methods))]
+		if method != g.x.method {
+			g.x.reset(method)
+		}
+		if _, _, err := g.b.Set("lbmethod", method, proxy.Hand{}); err != nil {
+			t.Fatal(err)
+		}
+		return "lbmethod " + method
+	}
+	if _, _, err := w.Set(name, value, proxy.Hand{}); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprint(name, " ", i, " ", value)
+}
+
+func (x *model) reset(method string) {
+	x.method = method
+	for _, m := range x.members {
+		switch method {
+		case "bytraffic":
+			m.transferred, m.readIn = 0, 0
+		case "bybusyness":
+			m.busy, m.lbstatus = 0, 0
+		default:
+			m.lbstatus = 0
+		}
+	}
 }
 
 func (g *rig) elect(t *testing.T) string {

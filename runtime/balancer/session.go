@@ -15,18 +15,21 @@ type session struct {
 	// routed tells that there is a route, be it an empty one: httpd tells them apart.
 	routed   bool
 	inCookie bool
+	sticky   bool // the balancer has a stickysession
+	again    bool // a failover: the request was counted before
 }
 
 // sessionOf looks for the session in the URL, then in the cookies (the first part of find_session_route).
 func sessionOf(r *runtime.Request, b *proxy.Balancer, url string) (s session) {
-	if b.Sticky == "" {
+	cookie, path := b.Sticky()
+	if s.sticky = cookie != ""; !s.sticky {
 		return s
 	}
 	found := false
-	if s.value, found = pathParam(url, b.StickyPath, b.ScolonPathDel.Or(false)); found {
-		s.name = b.StickyPath
-	} else if s.value, found = cookieParam(r, b.Sticky); found {
-		s.name, s.inCookie = b.Sticky, true
+	if s.value, found = pathParam(url, path, b.ScolonPathDel.Or(false)); found {
+		s.name = path
+	} else if s.value, found = cookieParam(r, cookie); found {
+		s.name, s.inCookie = cookie, true
 	} else {
 		return s
 	}

@@ -58,9 +58,9 @@ func TestSession(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			b := &proxy.Balancer{}
-			b.Sticky, b.StickyPath, b.StickySep, b.ScolonPathDel = c.sticky, c.sticky, c.sep, c.delim
+			b.BalancerParams.Sticky, b.StickyPath, b.StickySep, b.ScolonPathDel = c.sticky, c.sticky, c.sep, c.delim
 			if cookie, path, ok := strings.Cut(c.sticky, "|"); ok {
-				b.Sticky, b.StickyPath = cookie, path
+				b.BalancerParams.Sticky, b.StickyPath = cookie, path
 			}
 			r := newRequest()
 			if c.cookie != "" {
@@ -81,7 +81,7 @@ func FuzzSession(f *testing.F) {
 	f.Add("a", "a=&?;a", "a a=a,aa", true)
 	f.Fuzz(func(t *testing.T, name, url, cookie string, semicolon bool) {
 		b := &proxy.Balancer{}
-		b.Sticky, b.StickyPath, b.ScolonPathDel = name, name, runtime.Some(semicolon)
+		b.BalancerParams.Sticky, b.StickyPath, b.ScolonPathDel = name, name, runtime.Some(semicolon)
 		r := newRequest()
 		r.HeadersIn.Add("Cookie", cookie)
 		s := sessionOf(r, b, url)

@@ -1,9 +1,12 @@
 package core
 
 import (
+	"context"
+	"net"
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"pinion/parser"
 	"pinion/runtime"
@@ -288,14 +291,17 @@ func setRegexDefaultOptions(c *runtime.Cmd) error {
 	return nil
 }
 
-// nameServer gives a server without ServerName the name that httpd would (ap_fini_vhost_config), without asking DNS
-// about the addresses of virtual hosts.
+// nameServer gives a server without ServerName the name that httpd would (ap_fini_vhost_config): that of the main server, or
+// for addresses of its own the first one's. Only this machine's own (127.0.0.1 and the like) is looked up: DNS is not asked.
 func nameServer(c *runtime.Compiler, s *runtime.Server) {
 	if s.ServerName != "" {
 		return
 	}
 	if !s.Main {
 		s.ServerName = c.Graph.Main.ServerName
+		if name := loopbackName(s.Addrs); name != "" && !c.Offline {
+			s.ServerName = name
+		}
 		return
 	}
 	host, err := os.Hostname()
@@ -306,4 +312,23 @@ func nameServer(c *runtime.Compiler, s *runtime.Server) {
 	c.Report(&parser.Diagnostic{Severity: parser.Note, Code: "no-server-name", Place: c.Tree.Root.Place,
 		Summary: "no ServerName outside of every <VirtualHost>: the server calls itself " + strconv.Quote(host),
 		Detail:  "set ServerName globally"})
+}
+
+// loopbackName returns the name of a virtual host's first address, "" if that is not this machine's own or any is a wildcard.
+func loopbackName(addrs []runtime.ListenAddr) string {
+	for _, a := range addrs {
+		if !a.IP.IsValid() || a.IP.IsUnspecified() {
+			return ""
+		}
+	}
+	if len(addrs) == 0 || !addrs[0].IP.IsLoopback() {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	names, err := net.DefaultResolver.LookupAddr(ctx, addrs[0].IP.String())
+	if err != nil || len(names) == 0 {
+		return ""
+	}
+	return strings.TrimSuffix(names[0], ".")
 }

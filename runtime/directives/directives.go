@@ -54,8 +54,6 @@ func all() (rows []runtime.Directive) {
 	for _, n := range names {
 		d := runtime.Directive{Name: n.name, Of: n.module, Section: n.section, In: n.in, Args: parser.TakeArgv, Help: "httpd's; see its documentation"}
 		switch reason := why[strings.ToLower(n.name)]; {
-		case n.name == "SetOutputFilter" || n.name == "AddOutputFilterByType":
-			d.Set = outputFilters
 		case reason != "":
 			d.NoEffect = reason
 		default:

@@ -11,7 +11,6 @@ import (
 
 	"pinion/parser"
 	"pinion/runtime"
-	"pinion/runtime/runtimetest"
 )
 
 // guards are the names of directives that keep people out, or protect what they send.
@@ -131,16 +130,5 @@ func TestNamesAreCurrent(t *testing.T) {
 	}
 	if !bytes.Equal(got, want) {
 		t.Error("names.go is not what go generate makes of the table")
-	}
-}
-
-// TestOutputFilters checks that only filters that change no answer's meaning are left out.
-func TestOutputFilters(t *testing.T) {
-	for line, ok := range map[string]bool{"AddOutputFilterByType DEFLATE text/html text/css": true, "SetOutputFilter BROTLI_COMPRESS;deflate": true,
-		"SetOutputFilter INCLUDES": false, "AddOutputFilterByType DEFLATE;SUBSTITUTE text/html": false} {
-		g, diags := runtimetest.Compile(t, line+"\n", Rest(nil))
-		if (g != nil) != ok || len(diags) != 1 {
-			t.Errorf("%s: compiled is %v, with %d diagnostics", line, g != nil, len(diags))
-		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"io"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"pinion/runtime/table"
 )
 
@@ -96,6 +98,18 @@ func (b *Body) Trailers() *table.Table { return &b.trailers }
 
 // Buffered reports whether a Read would not wait for the peer.
 func (b *Body) Buffered() bool { return b.done || b.err != nil || b.c.Buffered() > 0 }
+
+// Waits reports whether a Read would wait for the peer, as far as can be told: of bytes that TLS holds back nothing is known.
+func (b *Body) Waits() bool {
+	if b.Buffered() {
+		return false
+	}
+	if b.c.raw == nil {
+		return true
+	}
+	_, err := peekByte(b.c.raw)
+	return err == unix.EAGAIN
+}
 
 // Read reads content. At the body's end it returns io.EOF; io.ErrUnexpectedEOF when the connection ends before;
 // *ProtocolError for invalid chunks, with 413 where httpd answers that.

@@ -40,8 +40,7 @@ func readAll(in string, step int) (h *RequestHead, body string, status int, err 
 
 // callers holds what httpd refuses in a later place, which is the caller's in pinion too.
 var callers = map[string]string{
-	"absolute ftp": "the scheme is checked after the request is read: a forward proxy serves it",
-	"CL int64max":  "LimitRequestBody",
+	"CL int64max": "LimitRequestBody",
 }
 
 func TestRecorded(t *testing.T) {
@@ -145,7 +144,6 @@ func TestTargets(t *testing.T) {
 		{"GET http://A.b:81/x?y HTTP/1.1", "http", "a.b", "/x?y", 81, AbsoluteForm},
 		{"GET HTTP://A.b?y HTTP/1.1", "HTTP", "a.b", "?y", 0, AbsoluteForm},
 		{"GET http://a.b HTTP/1.1", "http", "a.b", "/", 0, AbsoluteForm},
-		{"GET ftp://a.b/x HTTP/1.1", "ftp", "fallback", "/x", 0, AbsoluteForm},
 		{"OPTIONS * HTTP/1.1", "", "fallback", "*", 0, AsteriskForm},
 		{"CONNECT a.b:443 HTTP/1.1", "", "a.b", "", 443, AuthorityForm},
 		{"GET http://[::A]:8/ HTTP/1.1", "http", "::a", "/", 8, AbsoluteForm},

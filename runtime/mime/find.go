@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"pinion/runtime"
+	"pinion/runtime/filter"
 )
 
 // directoryType is what httpd calls the media type of a folder (DIR_MAGIC_TYPE).
@@ -88,6 +89,9 @@ func readEndings(r *runtime.Request, conf *dirConf, types map[string]string, nam
 				r.ContentEncoding += ", "
 			}
 			r.ContentEncoding += e.encoding.V
+		}
+		if e.filters.Set {
+			filter.Add(r, e.filters.V)
 		}
 		if e.handler.Set && r.Proxy == runtime.ProxyNone {
 			r.Handler = e.handler.V

@@ -7,6 +7,7 @@ import (
 
 	"pinion/parser"
 	"pinion/runtime"
+	"pinion/runtime/filter"
 )
 
 // Module is mod_mime.
@@ -28,12 +29,14 @@ func init() {
 		remove("RemoveEncoding", "content encoding", func(e *ending) *runtime.Opt[string] { return &e.encoding }),
 		remove("RemoveLanguage", "language", func(e *ending) *runtime.Opt[string] { return &e.language }),
 		remove("RemoveHandler", "handler", func(e *ending) *runtime.Opt[string] { return &e.handler }),
-		noFilter("AddInputFilter", "filter[;filter...] extension [extension] ..."),
-		noFilter("AddOutputFilter", "filter[;filter...] extension [extension] ..."),
+		{Name: "AddInputFilter", Args: parser.TakeArgv, In: anywhere, Syntax: "filter[;filter...] extension [extension] ...",
+			Help: "Filters for the bodies of requests", Unsupported: "pinion has no input filters; let the backend do it"},
+		{Name: "AddOutputFilter", Args: parser.Iterate2, In: anywhere, Syntax: "filter[;filter...] extension [extension] ...",
+			Help: "The filters of answers made of files with these endings", Set: addFilter},
 		{Name: "RemoveInputFilter", Args: parser.Iterate, In: anywhere, Syntax: "extension [extension] ...",
-			Help: "Removes the input filters of endings", NoEffect: "pinion has no named filters"},
+			Help: "Removes the input filters of endings", NoEffect: "pinion has no input filters"},
 		{Name: "RemoveOutputFilter", Args: parser.Iterate, In: anywhere, Syntax: "extension [extension] ...",
-			Help: "Removes the output filters of endings", NoEffect: "pinion has no named filters"},
+			Help: "Forgets the output filters of endings, as inherited from outside", Set: removeFilter},
 		{Name: "DefaultLanguage", Args: parser.Take1, In: anywhere, Syntax: "language-tag",
 			Help: "The language of files whose name tells none", Set: func(c *runtime.Cmd) error {
 				runtime.OwnDirConf[dirConf](c.Dir, Module).language = c.Arg(0)
@@ -54,6 +57,7 @@ func init() {
 // ending is what Add directives say about one ending of file names. A media type that is set and "" hides TypesConfig's.
 type ending struct {
 	mediaType, charset, encoding, language, handler runtime.Opt[string]
+	filters                                         runtime.Opt[filter.List]
 }
 
 type dirConf struct {
@@ -65,7 +69,7 @@ type dirConf struct {
 
 type removal struct {
 	ending string
-	field  func(*ending) *runtime.Opt[string]
+	forget func(*ending)
 }
 
 // endingOf reads an ending as a directive writes it: without its dot, in lower case.
@@ -84,15 +88,8 @@ func add(name, what, help string, field func(*ending) *runtime.Opt[string]) runt
 				value = rebuild(value, "")
 			}
 			d := runtime.OwnDirConf[dirConf](c.Dir, Module)
-			if d.endings == nil {
-				d.endings = map[string]*ending{}
-			}
 			for _, a := range c.Node.Args[1:] {
-				key := endingOf(a)
-				if d.endings[key] == nil {
-					d.endings[key] = &ending{}
-				}
-				*field(d.endings[key]) = runtime.Some(value)
+				*field(d.own(a)) = runtime.Some(value)
 			}
 			return nil
 		}}
@@ -105,26 +102,47 @@ func remove(name, what string, field func(*ending) *runtime.Opt[string]) runtime
 			d := runtime.OwnDirConf[dirConf](c.Dir, Module)
 			for _, a := range c.Node.Args {
 				if name != "RemoveType" {
-					d.removed = append(d.removed, removal{endingOf(a), field})
+					d.removed = append(d.removed, removal{endingOf(a), func(e *ending) { *field(e) = runtime.Opt[string]{} }})
 					continue
 				}
 				// The type of TypesConfig is to be forgotten, too.
-				if d.endings == nil {
-					d.endings = map[string]*ending{}
-				}
-				key := endingOf(a)
-				if d.endings[key] == nil {
-					d.endings[key] = &ending{}
-				}
-				d.endings[key].mediaType = runtime.Some("")
+				d.own(a).mediaType = runtime.Some("")
 			}
 			return nil
 		}}
 }
 
-func noFilter(name, syntax string) runtime.Directive {
-	return runtime.Directive{Name: name, Args: parser.TakeArgv, In: anywhere, Syntax: syntax, Help: "Filters for files with these endings",
-		Unsupported: "pinion has no named filters; let the backend do it"}
+func addFilter(c *runtime.Cmd) error {
+	list, err := filter.Parse(c, 0)
+	if err != nil {
+		return err
+	}
+	filter.Use(c)
+	d := runtime.OwnDirConf[dirConf](c.Dir, Module)
+	for _, a := range c.Node.Args[1:] {
+		d.own(a).filters = runtime.Some(list)
+	}
+	return nil
+}
+
+func removeFilter(c *runtime.Cmd) error {
+	d := runtime.OwnDirConf[dirConf](c.Dir, Module)
+	for _, a := range c.Node.Args {
+		d.removed = append(d.removed, removal{endingOf(a), func(e *ending) { e.filters = runtime.Opt[filter.List]{} }})
+	}
+	return nil
+}
+
+// own returns the ending to write to.
+func (d *dirConf) own(name string) *ending {
+	if d.endings == nil {
+		d.endings = map[string]*ending{}
+	}
+	key := endingOf(name)
+	if d.endings[key] == nil {
+		d.endings[key] = &ending{}
+	}
+	return d.endings[key]
 }
 
 func merge(base, add *dirConf) *dirConf {
@@ -143,12 +161,12 @@ func merge(base, add *dirConf) *dirConf {
 			continue
 		}
 		n.endings[key] = &ending{e.mediaType.Over(b.mediaType), e.charset.Over(b.charset), e.encoding.Over(b.encoding),
-			e.language.Over(b.language), e.handler.Over(b.handler)}
+			e.language.Over(b.language), e.handler.Over(b.handler), e.filters.Over(b.filters)}
 	}
 	for _, r := range add.removed {
 		if e := n.endings[r.ending]; e != nil {
 			kept := *e
-			*r.field(&kept) = runtime.Opt[string]{}
+			r.forget(&kept)
 			n.endings[r.ending] = &kept
 		}
 	}

@@ -27,6 +27,7 @@ type Balancer struct {
 	flagR   runtime.Opt[FlagR] // of its <Proxy> section
 	base    *Balancer          // the main server's, whose members and so whose state it has; nil for none
 	dropped []*Worker          // a vhost's own members, for which the main server's stand in
+	hand    *byHand[balancerHand]
 }
 
 // BalancerParams are a balancer's parameters. What was not given holds httpd's default; an Opt knows whether it was.
@@ -70,12 +71,19 @@ type BalancerState struct {
 	ByBusy atomic.Bool
 	// Changes counts the changes of members' statuses, so that the elections see them.
 	Changes atomic.Uint64
+	// Tuned counts the changes of what the elections are built from: factors, sets, routes, the method.
+	Tuned atomic.Uint64
+	// ResetDue says that an operator has made a member usable: the turns begin anew when the next one is added (httpd's need_reset).
+	ResetDue atomic.Bool
 	// Nonce is the random nonce made at the balancer's first definition.
 	Nonce string
 
 	StickyHits   atomic.Int64 // requests that brought a route and went to its member
 	StickyMisses atomic.Int64 // requests to a sticky balancer without a route
 	RouteChanges atomic.Int64 // elections of another member than the request's route named
+
+	added   atomic.Pointer[[]Added]
+	addedMu sync.Mutex // held by who changes added
 }
 
 // Elections are how a balancer's module keeps the members' turns.
@@ -86,10 +94,7 @@ type Elections interface {
 	BusyChanged(w *WorkerState)
 }
 
-// Attempts is how many failovers a request may make: maxattempts=, else one less than there are members.
-func (b *Balancer) Attempts() int {
-	if b.MaxAttempts.Set {
-		return b.MaxAttempts.V
-	}
-	return max(len(b.Members)-1, 0)
+// NewBalancer returns a balancer without members that no configuration defines, with a state of its own.
+func NewBalancer(name string) *Balancer {
+	return &Balancer{Name: name, State: &BalancerState{}, hand: new(byHand[balancerHand])}
 }

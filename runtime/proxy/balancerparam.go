@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -11,9 +12,9 @@ import (
 var balancerParams = map[string]func(b *Balancer, s *setting) error{
 	"stickysession": func(b *Balancer, s *setting) (err error) {
 		name, err := s.text(64)
-		b.Sticky, b.StickyPath = name, name
+		b.BalancerParams.Sticky, b.StickyPath = name, name
 		if cookie, path, ok := strings.Cut(name, "|"); ok {
-			b.Sticky, b.StickyPath = cookie, path
+			b.BalancerParams.Sticky, b.StickyPath = cookie, path
 		}
 		return err
 	},
@@ -28,12 +29,12 @@ var balancerParams = map[string]func(b *Balancer, s *setting) error{
 		}
 		return nil
 	},
-	"nofailover":      func(b *Balancer, s *setting) error { return s.optOnOff(&b.StickyForce) },
+	"nofailover":      func(b *Balancer, s *setting) error { return s.optOnOff(&b.BalancerParams.StickyForce) },
 	"scolonpathdelim": func(b *Balancer, s *setting) error { return s.optOnOff(&b.ScolonPathDel) },
 	"failontimeout":   func(b *Balancer, s *setting) error { return s.optOnOff(&b.FailOnTimeout) },
 	"forcerecovery":   func(b *Balancer, s *setting) error { return s.optOnOff(&b.ForceRecovery) },
 	"timeout": func(b *Balancer, s *setting) (err error) {
-		b.Timeout, err = s.seconds(1)
+		b.BalancerParams.Timeout, err = s.seconds(1)
 		return err
 	},
 	"maxattempts": func(b *Balancer, s *setting) error {
@@ -71,11 +72,23 @@ func (b *Balancer) setParam(s *setting) error {
 // lbMethods are the methods httpd comes with, but for heartbeat.
 var lbMethods = []string{"byrequests", "bytraffic", "bybusyness"}
 
-func setLBMethod(b *Balancer, s *setting) error {
-	known := lbMethods
+// LBMethods are the names that lbmethod= may have.
+func LBMethods() []string {
 	if len(selector.Methods) > 0 {
-		known = selector.Methods
+		return selector.Methods
 	}
+	return lbMethods
+}
+
+func checkLBMethod(name string) error {
+	if !slices.Contains(LBMethods(), name) {
+		return fmt.Errorf("expected one of %s, found %q", strings.Join(LBMethods(), ", "), name)
+	}
+	return nil
+}
+
+func setLBMethod(b *Balancer, s *setting) error {
+	known := LBMethods()
 	if s.val == "heartbeat" && !slices.Contains(known, s.val) {
 		d := s.errorf("unsupported", "lbmethod=heartbeat is not supported")
 		return runtime.WithDetail(d, "known are %s; bybusyness goes by the load that this server sees itself", strings.Join(known, ", "))
@@ -84,7 +97,7 @@ func setLBMethod(b *Balancer, s *setting) error {
 		d := s.errorf("bad-value", "unknown lbmethod %q", s.val)
 		return runtime.WithDetail(d, "known are %s", strings.Join(known, ", "))
 	}
-	b.LBMethod = runtime.Some(s.val)
+	b.BalancerParams.LBMethod = runtime.Some(s.val)
 	return nil
 }
 

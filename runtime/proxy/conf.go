@@ -58,6 +58,8 @@ type ServerConf struct {
 	own        int     // how many of Mounts are the main server's
 	runtimeDir string  // what sockets are relative to; in the main server only
 	key        string  // names the server over reloads
+	saved      *store  // BalancerPersist's; nil where that is Off
+	store      *store  // the same, in the main server, where any server has one
 }
 
 // DirConf is mod_proxy's per-directory configuration. Immutable once compiled.
@@ -97,6 +99,7 @@ func mergeServer(base, add *ServerConf) *ServerConf {
 	n.Via, n.MaxForwards, n.Timeout = add.Via.Over(base.Via), add.MaxForwards.Over(base.MaxForwards), add.Timeout.Over(base.Timeout)
 	n.BadHeader, n.IOBuffer, n.RecvBuffer = add.BadHeader.Over(base.BadHeader), add.IOBuffer.Over(base.IOBuffer), add.RecvBuffer.Over(base.RecvBuffer)
 	n.SourceAddress, n.Status = add.SourceAddress.Over(base.SourceAddress), add.Status.Over(base.Status)
+	n.saved, n.store = nil, nil
 	n.blocks = append(slices.Clip(base.blocks), add.blocks...)
 	n.Growth, n.FlagR = add.Growth.Over(base.Growth), add.FlagR.Over(base.FlagR)
 	return &n
@@ -123,14 +126,15 @@ func (v *Balancer) over(base *Balancer) *Balancer {
 	n := *v
 	n.Members, n.Section = base.Members, base.Section
 	n.dropped, n.base = v.Members, base
-	if n.Sticky == "" {
-		n.Sticky, n.StickyPath = base.Sticky, base.StickyPath
+	p, of := &n.BalancerParams, &base.BalancerParams
+	if p.Sticky == "" {
+		p.Sticky, p.StickyPath = of.Sticky, of.StickyPath
 	}
-	if n.Timeout == 0 {
-		n.Timeout = base.Timeout
+	if p.Timeout == 0 {
+		p.Timeout = of.Timeout
 	}
 	n.StickySep, n.MaxAttempts, n.Nonce = v.StickySep.Over(base.StickySep), v.MaxAttempts.Over(base.MaxAttempts), v.Nonce.Over(base.Nonce)
-	n.StickyForce, n.ScolonPathDel = v.StickyForce.Over(base.StickyForce), v.ScolonPathDel.Over(base.ScolonPathDel)
+	p.StickyForce, n.ScolonPathDel = p.StickyForce.Over(of.StickyForce), v.ScolonPathDel.Over(base.ScolonPathDel)
 	n.ForceRecovery, n.Growth = v.ForceRecovery.Over(base.ForceRecovery), v.Growth.Over(base.Growth)
 	n.FailOnTimeout = v.FailOnTimeout.Over(base.FailOnTimeout)
 	n.FailOnStatus = append(slices.Clip(v.FailOnStatus), base.FailOnStatus...)

@@ -17,6 +17,7 @@ func init() {
 	Module.MergeServer = runtime.Merger(mergeServer)
 	Module.MergeDir = runtime.Merger(mergeDir)
 	Module.PostServer = postServer
+	Module.ChildInit = goLive
 	Module.Hooks = []runtime.Hook{
 		{Phase: runtime.PreTranslateName, Order: runtime.Middle, Run: func(r *runtime.Request) runtime.Result { return translate(r, true) }},
 		{Phase: runtime.TranslateName, Order: runtime.First, Run: func(r *runtime.Request) runtime.Result { return translate(r, false) }},

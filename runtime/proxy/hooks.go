@@ -19,6 +19,9 @@ type Selector struct {
 	PreRequest func(r *runtime.Request, b *Balancer, url *string) (*Worker, runtime.Result)
 	// PostRequest is told the end, once for the last worker that was tried (nil if none was found). r.Status is the answer's.
 	PostRequest func(r *runtime.Request, b *Balancer, w *Worker)
+	// Refactored is told that an operator has changed a load factor of b, Reset that the elections of b begin anew: httpd's
+	// recalc_factors and the methods' reset.
+	Refactored, Reset func(b *Balancer)
 	// Methods are the names that lbmethod= may have.
 	Methods []string
 }

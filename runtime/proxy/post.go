@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"pinion/parser"
 	"pinion/runtime"
@@ -30,11 +31,14 @@ func postServer(c *runtime.Compiler, s *runtime.Server) {
 		if keys[conf.key]++; keys[conf.key] > 1 {
 			conf.key += "#" + strconv.Itoa(keys[conf.key])
 		}
+		if conf.Persist {
+			conf.saved = openStore(c)
+		}
 		conf.complete(c, v, main)
 	}
 	w := &Worker{Name: "proxy:reverse", Scheme: "*", Hostname: "*", Params: defaultParams(), Server: s, reuseOff: true}
 	w.Params.Status = IgnoreErrors | Generic
-	adoptWorker(c, w)
+	adoptWorker(c, w, nil)
 	main.reverse = w
 }
 
@@ -53,7 +57,7 @@ func runtimeDir(c *runtime.Compiler) string {
 func (conf *ServerConf) complete(c *runtime.Compiler, s *runtime.Server, main *ServerConf) {
 	for _, w := range conf.Workers {
 		if w.Server == s {
-			adoptWorker(c, w)
+			adoptWorker(c, w, conf.saved)
 			w.noteR(c)
 		}
 	}
@@ -77,20 +81,25 @@ func (conf *ServerConf) complete(c *runtime.Compiler, s *runtime.Server, main *S
 
 func (b *Balancer) bind(c *runtime.Compiler, conf *ServerConf) {
 	b.FlagR = b.flagR.Or(conf.FlagR.Or(RouteOnly))
+	b.hand = adopt(c, "proxy.byhand "+conf.key+" "+b.Name, func() *byHand[balancerHand] {
+		h := new(byHand[balancerHand])
+		conf.saved.balancerSettings(b, h)
+		return h
+	})
 	if b.base != nil {
-		b.State = b.base.State
+		b.State, b.Members = b.base.State, b.base.Members
 		b.warnDropped(c)
 		return
 	}
-	st, err := runtime.Adopt(c, "proxy.balancer "+conf.key+" "+b.Name, func() (*BalancerState, error) { return &BalancerState{Nonce: newNonce()}, nil })
-	if err != nil {
-		c.Report(&parser.Diagnostic{Code: "internal", Summary: err.Error(), Place: b.Place})
-		return
-	}
-	b.State = st
+	b.State = adopt(c, "proxy.balancer "+conf.key+" "+b.Name, func() *BalancerState {
+		st := &BalancerState{Nonce: newNonce()}
+		conf.saved.balancer(b, st)
+		return st
+	})
+	b.addMembers(conf)
 	for _, w := range b.Members {
 		w.FlagR = b.FlagR
-		adoptWorker(c, w)
+		adoptWorker(c, w, conf.saved)
 		w.noteR(c)
 	}
 }
@@ -104,18 +113,20 @@ func (b *Balancer) warnDropped(c *runtime.Compiler) {
 	}
 }
 
-func adoptWorker(c *runtime.Compiler, w *Worker) {
-	st, err := runtime.Adopt(c, "proxy.worker "+w.Key(), func() (*WorkerState, error) {
-		st := &WorkerState{}
+// adopt is runtime.Adopt for what can always be made.
+func adopt[T any](c *runtime.Compiler, key string, make func() *T) *T {
+	v, _ := runtime.Adopt(c, key, func() (*T, error) { return make(), nil })
+	return v
+}
+
+func adoptWorker(c *runtime.Compiler, w *Worker, saved *store) {
+	w.State = adopt(c, "proxy.worker "+w.Key(), func() *WorkerState {
+		st := &WorkerState{since: time.Now()}
 		// The file's E and C hold from the start until a request or a health check finds otherwise.
 		st.run.Store(uint32(w.Params.Status & transient))
-		return st, nil
+		saved.worker(w, st)
+		return st
 	})
-	if err != nil {
-		c.Report(&parser.Diagnostic{Code: "internal", Summary: err.Error(), Place: w.Place})
-		return
-	}
-	w.State = st
 }
 
 // noteR says what the R in a status= means.

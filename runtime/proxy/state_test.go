@@ -86,10 +86,10 @@ func TestStateOfVHosts(t *testing.T) {
 		t.Error("a vhost doesn't have the main server's balancer")
 	}
 	over := find(3, "m")
-	if over == find(0, "m") || over.Timeout != 3*time.Second || over.Members[0] != find(0, "m").Members[0] || over.State != find(0, "m").State {
+	if over == find(0, "m") || over.Timeout() != 3*time.Second || over.Members[0] != find(0, "m").Members[0] || over.State != find(0, "m").State {
 		t.Error("a vhost's balancer of the main server's name must have its own parameters and the main server's members")
 	}
-	if find(0, "m").Timeout != 0 {
+	if find(0, "m").Timeout() != 0 {
 		t.Error("the vhost changed the main server's balancer")
 	}
 }
@@ -127,9 +127,9 @@ ProxyPass /e http://[::1]:8080/ timeout=3
 </Proxy>`)
 	conf := ConfOf(g.Main)
 	a := conf.Workers[0]
-	if a.Name != "http://a/x?y" || a.Port != 80 || a.LBFactor != 250 || a.Max != 5 || a.SMax != 3 || a.TTL != 2*time.Second || a.Acquire.V != time.Second ||
+	if a.Name != "http://a/x?y" || a.Port != 80 || a.LBFactor() != 250 || a.Max != 5 || a.SMax != 3 || a.TTL != 2*time.Second || a.Acquire.V != time.Second ||
 		a.ConnTimeout.V != 200*time.Millisecond || a.Ping.V != time.Second || !a.KeepAlive.V || a.Reuse() || a.Flush != FlushAuto || a.FlushWait != 20*time.Millisecond ||
-		a.Route != "r" || a.Redirect != "q" || a.Status() != Initialized|IgnoreErrors|Drain || a.Upgrade != "*" || a.Secret != "s" || a.Params.Timeout.V != 7*time.Second {
+		a.Route() != "r" || a.Redirect() != "q" || a.Status() != Initialized|IgnoreErrors|Drain || a.Upgrade != "*" || a.Secret != "s" || a.Params.Timeout.V != 7*time.Second {
 		t.Errorf("%+v", a)
 	}
 	for i, want := range []bool{false, false, false, true, true} {
@@ -141,8 +141,8 @@ ProxyPass /e http://[::1]:8080/ timeout=3
 		t.Errorf("%+v", e)
 	}
 	b := conf.FindBalancer("BALANCER://b")
-	if b == nil || b.Name != "balancer://b" || len(b.Members) != 2 || b.Members[0].Name != "http://m1" || b.LBMethod.V != "bytraffic" || b.Sticky != "A" || b.StickyPath != "b" ||
-		b.StickySep.V != '!' || !b.ScolonPathDel.V || !b.StickyForce.V || b.Timeout != 2*time.Second || !b.FailsOn(503) || b.FailsOn(502) || !b.FailOnTimeout.V ||
+	if b == nil || b.Name != "balancer://b" || len(b.Members) != 2 || b.Members[0].Name != "http://m1" || b.LBMethod() != "bytraffic" || b.StickyText() != "A|b" ||
+		b.StickySep.V != '!' || !b.ScolonPathDel.V || !b.StickyForce() || b.Timeout() != 2*time.Second || !b.FailsOn(503) || b.FailsOn(502) || !b.FailOnTimeout.V ||
 		!b.Nonce.Set || b.Nonce.V != "" || b.Attempts() != 1 {
 		t.Errorf("%+v", b)
 	}

@@ -52,6 +52,17 @@ func (s Status) Has(bits Status) bool { return s&bits != 0 }
 // Usable is httpd's PROXY_WORKER_IS_USABLE.
 func (s Status) Usable() bool { return s&notUsable == 0 && s&Initialized != 0 }
 
+// Letters are the letters of status= for the bits that are set.
+func (s Status) Letters() string {
+	var b strings.Builder
+	for i := range letters {
+		if s.Has(1 << i) {
+			b.WriteByte(letters[i])
+		}
+	}
+	return b.String()
+}
+
 // String is the status as the balancer-manager and server-status show it: "Init Ok ", with the space at its end.
 func (s Status) String() string {
 	var b strings.Builder

@@ -85,6 +85,7 @@ type Worker struct {
 	Server       *runtime.Server    // that defined it; other vhosts may have inherited it
 	Place        parser.Place       // of the line that defined it
 	State        *WorkerState
+	Added        *Added // who added it while running; nil for a worker of the file
 	// Transport is what the scheme's module keeps for the worker, such as its connection pool: set while compiling, in
 	// the module's PostServer, and adopted under a key made of Key.
 	Transport any
@@ -111,17 +112,6 @@ func (w *Worker) DisplayName() string {
 		return w.Name
 	}
 	return "unix:" + w.UDS + "|" + w.Name
-}
-
-// Status returns the status of now: the file's, the operator's changes to it, and what running has set.
-func (w *Worker) Status() Status {
-	s := w.Params.Status&^transient | Initialized
-	if o := w.State.op.Load(); o != nil {
-		// A bit that the operator set stands while the file still says what it said then.
-		keep := o.mask &^ (o.base ^ w.Params.Status)
-		s = s&^keep | o.bits&keep
-	}
-	return s | Status(w.State.run.Load())
 }
 
 // Usable is httpd's PROXY_WORKER_IS_USABLE.
@@ -182,36 +172,6 @@ func (w *Worker) SetHCFail(failed bool) {
 	}
 }
 
-// Operate sets or clears bits on the operator's behalf. It stands over reloads as long as the file's own value of the bit
-// stays what it is now. InError and HCFail are only noted until running changes them.
-func (w *Worker) Operate(bits Status, on bool) {
-	if t := bits & transient; t != 0 {
-		if on {
-			w.set(t)
-		} else {
-			w.clear(t)
-		}
-		bits &^= transient
-	}
-	for bits != 0 {
-		old := w.State.op.Load()
-		next := &operated{mask: bits}
-		if old != nil {
-			keep := old.mask &^ (old.base ^ w.Params.Status) &^ bits
-			next.mask |= keep
-			next.bits = old.bits & keep
-		}
-		if on {
-			next.bits |= bits
-		}
-		next.base = w.Params.Status
-		if w.State.op.CompareAndSwap(old, next) {
-			w.changed()
-			return
-		}
-	}
-}
-
 // Reuse tells whether connections may be kept for a next request.
 func (w *Worker) Reuse() bool { return w.FixedAddress && !w.DisableReuse.Or(w.reuseOff) }
 
@@ -246,12 +206,12 @@ type WorkerState struct {
 	// Turn is the place of the member in BalancerState.Elections, for them to find it by. Guarded by BalancerState.Mu.
 	Turn int32
 
-	run atomic.Uint32 // the transient bits
-	op  atomic.Pointer[operated]
-}
+	routed, elections Recent // guarded by BalancerState.Mu
+	since             time.Time
 
-// operated is what an operator set: bits under mask, at a time when the file said base.
-type operated struct{ mask, bits, base Status }
+	run  atomic.Uint32 // the transient bits
+	hand byHand[workerHand]
+}
 
 func (w *Worker) set(bits Status) {
 	old := Status(w.State.run.Or(uint32(bits)))

@@ -11,9 +11,12 @@ import (
 	"pinion/runtime"
 )
 
+// DefaultRetry is retry= where it is not given.
+const DefaultRetry = 60 * time.Second
+
 // defaultParams are a worker's parameters where none is given.
 func defaultParams() Params {
-	return Params{LBFactor: 100, Retry: 60 * time.Second, SMax: -1, FlushWait: 10 * time.Millisecond, Health: DefaultHealth()}
+	return Params{LBFactor: 100, Retry: DefaultRetry, SMax: -1, FlushWait: 10 * time.Millisecond, Health: DefaultHealth()}
 }
 
 // workerParams are the parameters of BalancerMember, ProxyPass, ProxySet and <Proxy> for a worker.
@@ -72,11 +75,11 @@ var workerParams = map[string]func(w *Worker, s *setting) error{
 	},
 	"addressttl": setAddressTTL,
 	"route": func(w *Worker, s *setting) (err error) {
-		w.Route, err = s.text(64)
+		w.Params.Route, err = s.text(64)
 		return err
 	},
 	"redirect": func(w *Worker, s *setting) (err error) {
-		w.Redirect, err = s.text(64)
+		w.Params.Redirect, err = s.text(64)
 		return err
 	},
 	"status":       setStatus,
@@ -90,7 +93,7 @@ var workerParams = map[string]func(w *Worker, s *setting) error{
 		return err
 	},
 	"lbset": func(w *Worker, s *setting) (err error) {
-		w.LBSet, err = s.number(0, 99)
+		w.Params.LBSet, err = s.number(0, 99)
 		return err
 	},
 	"flusher": func(w *Worker, s *setting) (err error) {
@@ -158,7 +161,7 @@ func setLoadFactor(w *Worker, s *setting) error {
 	if end < len(s.val) {
 		s.cmd.Report(warning(s.errorf("not-a-number", "loadfactor expects a number, found %q: read as %v, as httpd does", s.val, f)))
 	}
-	w.LBFactor = int(f * 100)
+	w.Params.LBFactor = int(f * 100)
 	return nil
 }
 

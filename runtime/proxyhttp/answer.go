@@ -154,7 +154,8 @@ func (x *exchange) final(original int) runtime.Result {
 	if original != 200 && !r.HeaderOnly && h.Framing != http1.NoBody && x.dir.Overrides(original) {
 		r.Status, r.StatusLine = original, ""
 	}
-	if r.Status == 200 {
+	length := x.atOnce()
+	if r.Status == 200 && r.HeadersIn.Has("Range") && !r.FiltersBody(length) {
 		if res, done := x.cutRange(); done {
 			return res
 		}
@@ -165,7 +166,7 @@ func (x *exchange) final(original int) runtime.Result {
 			return x.badBody()
 		}
 	}
-	if err := r.Begin(-1); err != nil {
+	if err := r.Begin(length); err != nil {
 		return x.beginFailed(err)
 	}
 	if h.Framing == http1.NoBody {
@@ -173,6 +174,18 @@ func (x *exchange) final(original int) runtime.Result {
 		return runtime.OK
 	}
 	return x.relay()
+}
+
+// atOnce is the length of a body that is there as a whole, and would be one piece to httpd's filters; -1 for any other.
+func (x *exchange) atOnce() int64 {
+	h := &x.head
+	switch {
+	case h.Framing == http1.NoBody:
+		return 0
+	case h.Framing == http1.Length && h.BodyPrefix == "" && h.ContentLength <= int64(x.c.Buffered()):
+		return h.ContentLength
+	}
+	return -1
 }
 
 // beginFailed ends an answer whose head could not be sent: the server has answered 500 itself, or the client is gone.
@@ -228,13 +241,16 @@ func (x *exchange) http09() runtime.Result {
 	x.closing = true
 	r.Status, r.StatusLine = 200, "200 OK"
 	x.body.Reset(x.c, http1.UntilClose, 0, &http1.DefaultLimits)
-	if err := r.Begin(-1); err != nil {
+	line, length := x.firstLine(), int64(-1)
+	if r.HeaderOnly {
+		length = int64(len(line)) // all that httpd reads
+	}
+	if err := r.Begin(length); err != nil {
 		return x.beginFailed(err)
 	}
 	if r.HeaderOnly {
 		return runtime.OK
 	}
-	line := x.firstLine()
 	skip := make([]byte, len(line)+2)
 	n := len(line)
 	if b, _ := x.c.Peek(min(x.c.Buffered(), n+2)); len(b) > n && b[n] == '\n' {

@@ -195,8 +195,13 @@ func (x *exchange) relayFailed(err error) runtime.Result {
 		}
 		r.LogCausef(Module, runtime.LogErr, err, "AH01110", "error reading response")
 		r.NoCache = true
+		if r.HeadHeld() {
+			return 502
+		}
 	}
-	r.Wire.Abort()
+	if !r.NoBodyToSend() { // else another answer has gone out instead
+		r.Cut()
+	}
 	return runtime.Done
 }
 

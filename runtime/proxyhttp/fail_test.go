@@ -213,6 +213,36 @@ func TestResetAfterRead(t *testing.T) {
 	}
 }
 
+// TestQuits: where a backend is known to close its connections after an answer, a reset on a kept one is taken for such a
+// close, and the request sent again.
+func TestQuits(t *testing.T) {
+	closed := make(chan bool)
+	addr := backend(t, func(n int, p *peer) {
+		p.head()
+		p.send(ok)
+		switch n {
+		case 0:
+			p.Close()
+			close(closed)
+		case 1:
+			p.head()
+			p.reset()
+		}
+	})
+	s := serveConfig(t, "ProxyPass / http://"+addr+"/\n")
+	p := dial(t, s.addr)
+	for i := range 3 {
+		p.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+		if got := p.head(); !strings.HasPrefix(got, "HTTP/1.1 200 ") {
+			t.Fatalf("request %d: %q", i, got)
+		}
+		p.bytes(3)
+		if i == 0 {
+			<-closed
+		}
+	}
+}
+
 func TestAcquire(t *testing.T) {
 	entered, leave := make(chan bool), make(chan bool)
 	addr := backend(t, func(_ int, p *peer) {

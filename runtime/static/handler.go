@@ -153,7 +153,7 @@ func sendPart(r *runtime.Request, f *os.File, n int64) runtime.Result {
 		return runtime.OK
 	}
 	sent, err := r.SendBody(&io.LimitedReader{R: f, N: n})
-	if err != nil || sent < n && r.Main == nil {
+	if !r.NoBodyToSend() && (err != nil || sent < n && r.Main == nil) {
 		r.Logf(nil, runtime.LogDebug, "AH00133", "default_handler: sent %d of %d bytes of %s: %v", sent, n, r.Filename, err)
 		return 500
 	}

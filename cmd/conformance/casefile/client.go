@@ -259,7 +259,7 @@ func (p *client) compose(s *step) (head, body string) {
 	if p.jar && len(p.cookies) > 0 {
 		b.WriteString("Cookie: " + strings.Join(p.cookies, "; ") + "\r\n")
 	}
-	body = strings.Join(s.pieces, "")
+	body = p.expand(strings.Join(s.pieces, ""))
 	_, sized := m.field("Content-Length")
 	_, coded := m.field("Transfer-Encoding")
 	switch {
@@ -267,6 +267,7 @@ func (p *client) compose(s *step) (head, body string) {
 		b.WriteString("Transfer-Encoding: chunked\r\n")
 		body = ""
 		for _, piece := range s.pieces {
+			piece = p.expand(piece)
 			body += fmt.Sprintf("%x\r\n%s\r\n", len(piece), piece)
 		}
 		body += "0\r\n" + strings.Join(append(s.trailers, ""), "\r\n") + "\r\n"
