@@ -182,7 +182,7 @@ func (x *exchange) atOnce() int64 {
 	switch {
 	case h.Framing == http1.NoBody:
 		return 0
-	case h.Framing == http1.Length && h.BodyPrefix == "" && h.ContentLength <= int64(x.c.Buffered()):
+	case h.Framing == http1.Length && h.ContentLength <= int64(x.c.Buffered()):
 		return h.ContentLength
 	}
 	return -1
