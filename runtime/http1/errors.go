@@ -2,6 +2,8 @@ package http1
 
 import (
 	"errors"
+	"fmt"
+	"os"
 	"strconv"
 )
 
@@ -79,7 +81,7 @@ func (e *FieldError) Error() string {
 
 var (
 	// ErrPoolTimeout is Pool.Get's error when no connection became free within the acquire timeout.
-	ErrPoolTimeout = errors.New("http1: no backend connection became free within the acquire timeout")
+	ErrPoolTimeout = fmt.Errorf("http1: no backend connection became free within the acquire timeout: %w", os.ErrDeadlineExceeded)
 	// ErrNoStatusLine is ReadResponseHead's error for empty lines instead of a head.
 	ErrNoStatusLine = errors.New("http1: response head: expected a status line, found an empty line")
 	// ErrStale is FlushAwait's error for a kept connection that its peer has ended, or on which bytes came unasked.

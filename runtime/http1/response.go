@@ -35,10 +35,10 @@ type ResponseHead struct {
 	Status     int    // three digits, any
 	ProtoNum   int    // 1000 or 1001 (or 1000 + another minor version)
 
-	Fields     table.Table // in order, with duplicates, values trimmed
-	BadField   int         // index of the first field whose name or value must not be sent on, or -1
-	BadLines   int         // lines without a colon that were skipped
-	BodyPrefix string      // with StartBody: the line that the body starts with, without its end
+	Fields   table.Table // in order, with duplicates, values trimmed
+	BadField int         // index of the first field whose name or value must not be sent on, or -1
+	BadLines int         // lines without a colon that were skipped
+	NoBlank  bool        // with StartBody: the body starts behind a line that is no field, which is dropped
 
 	Framing       Framing // how the body ends
 	ContentLength int64   // -1 without one, or when Transfer-Encoding overrides it
@@ -227,9 +227,7 @@ func (h *ResponseHead) parse(head string, policy BadHeaderPolicy, fieldSize int)
 			case policy == IsError:
 				return 0, &ResponseError{Kind: BadHeaderLine, Reason: "response head: expected a colon in each line, found " + quote(line)}
 			case policy == StartBody:
-				if h.Fields.Len() > 0 {
-					h.BodyPrefix = line
-				}
+				h.NoBlank = true
 				return n, nil
 			}
 		}

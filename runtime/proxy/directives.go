@@ -101,7 +101,7 @@ var directives = []runtime.Directive{
 	{Name: "ProxyMaxForwards", Args: parser.Take1, In: parser.ServerWide, Syntax: "number",
 		Help: "How many proxies a request may pass, where it doesn't say so itself", Set: setMaxForwards},
 	{Name: "ProxyIOBufferSize", Args: parser.Take1, In: parser.ServerWide, Syntax: "bytes",
-		Help: "Size of the buffers between client and server", Set: setBuffer(func(s *ServerConf) *runtime.Opt[int] { return &s.IOBuffer }, 8192)},
+		Help: "Size of the buffers between client and server: checked, without effect", Set: setIOBuffer},
 	{Name: "ProxyReceiveBufferSize", Args: parser.Take1, In: parser.ServerWide, Syntax: "bytes",
 		Help: "Size of the kernel's buffer for what another server sends", Set: setBuffer(func(s *ServerConf) *runtime.Opt[int] { return &s.RecvBuffer }, 0)},
 	{Name: "ProxySourceAddress", Args: parser.Take1, In: parser.ServerWide, Syntax: "address",
@@ -239,6 +239,11 @@ func setBuffer(field func(*ServerConf) *runtime.Opt[int], def int) func(*runtime
 		*field(runtime.OwnServerConf[ServerConf](c.Server, Module)) = runtime.Some(n)
 		return err
 	}
+}
+
+func setIOBuffer(c *runtime.Cmd) error {
+	c.Notef("no-effect", "ProxyIOBufferSize has no effect: %s", ownBuffers)
+	return setBuffer(func(s *ServerConf) *runtime.Opt[int] { return &s.IOBuffer }, 8192)(c)
 }
 
 func setTimeout(c *runtime.Cmd) error {

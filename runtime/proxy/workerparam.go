@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"pinion/grammar"
+	"pinion/parser"
 	"pinion/runtime"
 )
 
@@ -31,6 +32,7 @@ var workerParams = map[string]func(w *Worker, s *setting) error{
 	},
 	"min": func(w *Worker, s *setting) (err error) {
 		w.Min, err = s.number(0, maxInt)
+		s.noEffect("memory for connections is taken as they are made")
 		return err
 	},
 	"max": func(w *Worker, s *setting) (err error) {
@@ -49,7 +51,10 @@ var workerParams = map[string]func(w *Worker, s *setting) error{
 		w.Params.Timeout = runtime.Some(d)
 		return err
 	},
-	"iobuffersize":      func(w *Worker, s *setting) error { return bufferSize(&w.IOBuffer, s, 8192) },
+	"iobuffersize": func(w *Worker, s *setting) error {
+		s.noEffect(ownBuffers)
+		return bufferSize(&w.IOBuffer, s, 8192)
+	},
 	"receivebuffersize": func(w *Worker, s *setting) error { return bufferSize(&w.RecvBuffer, s, 0) },
 	"responsefieldsize": func(w *Worker, s *setting) error {
 		n, err := s.number(0, maxInt)
@@ -93,6 +98,7 @@ var workerParams = map[string]func(w *Worker, s *setting) error{
 	},
 	"flusher": func(w *Worker, s *setting) (err error) {
 		w.Flusher, err = s.text(16)
+		s.noEffect("there is no mod_proxy_fdpass")
 		return err
 	},
 	"upgrade": func(w *Worker, s *setting) (err error) {
@@ -112,6 +118,15 @@ var workerParams = map[string]func(w *Worker, s *setting) error{
 	"hcuri":      setHealth,
 	"hcexpr":     setHealth,
 	"hctemplate": setHealth,
+}
+
+const ownBuffers = "buffers between client and server size themselves"
+
+// noEffect notes a parameter that is read and then means nothing here.
+func (s *setting) noEffect(why string) {
+	d := s.keyErrorf("no-effect", "%s has no effect: %s", s.key, why)
+	d.Severity = parser.Note
+	s.cmd.Report(d)
 }
 
 var workerNames = sortedKeys(workerParams)

@@ -23,6 +23,9 @@ func (x *exchange) answer() runtime.Result {
 			return x.headFailed(err)
 		}
 		x.w.State.Read.Add(int64(len("HTTP/1.1 ") + len(h.StatusLine)))
+		if h.BadLines > 0 || h.NoBlank {
+			x.logBadLines()
+		}
 		r.Status, r.StatusLine = h.Status, h.StatusLine
 		if len(h.StatusLine) >= 3 {
 			r.Notes.Set("proxy-status", h.StatusLine[:3])
@@ -47,6 +50,20 @@ func (x *exchange) answer() runtime.Result {
 		if h.Status/100 != 1 {
 			return x.final(original)
 		}
+	}
+}
+
+// logBadLines tells of lines of the head that were no fields.
+func (x *exchange) logBadLines() {
+	r, h := x.r, &x.head
+	for range h.BadLines {
+		r.Logf(Module, runtime.LogWarn, "AH01100", "Ignoring bogus HTTP header returned by %s (%s)", r.URI, r.Method)
+	}
+	switch {
+	case h.NoBlank && h.Fields.Len() > 0:
+		r.Logf(Module, runtime.LogWarn, "AH01098", "Starting body due to bogus non-header in headers returned by %s (%s)", r.URI, r.Method)
+	case h.NoBlank:
+		r.Logf(Module, runtime.LogWarn, "AH01099", "No HTTP headers returned by %s (%s)", r.URI, r.Method)
 	}
 }
 
@@ -165,7 +182,7 @@ func (x *exchange) atOnce() int64 {
 	switch {
 	case h.Framing == http1.NoBody:
 		return 0
-	case h.Framing == http1.Length && h.BodyPrefix == "" && h.ContentLength <= int64(x.c.Buffered()):
+	case h.Framing == http1.Length && h.ContentLength <= int64(x.c.Buffered()):
 		return h.ContentLength
 	}
 	return -1
@@ -184,11 +201,6 @@ func (x *exchange) beginFailed(err error) runtime.Result {
 // relay sends the body on. The connection goes back to the pool before the last bytes go to the client, who may be slow.
 func (x *exchange) relay() runtime.Result {
 	r, h := x.r, &x.head
-	if h.BodyPrefix != "" {
-		if _, err := io.WriteString(r, h.BodyPrefix); err != nil {
-			return x.relayFailed(&http1.WriteError{Err: err})
-		}
-	}
 	_, err := r.SendBody(&x.body)
 	x.w.State.Read.Add(x.body.BytesRead())
 	if err != nil {

@@ -58,7 +58,7 @@ func TestAnswer(t *testing.T) {
 		{"1xx to 1.0", "", "GET / HTTP/1.0\r\n\r\n", "HTTP/1.1 103 Early Hints\r\n\r\n" + ok, "HTTP/1.1 200 OK\r\n" + top + "Content-Length: 3\r\nConnection: close\r\n\r\nok\n"},
 		{"0.9", "", "GET / HTTP/1.1\r\nHost: www.test\r\n\r\n", "garbage\r\nmore\r\n", "HTTP/1.1 200 OK\r\n" + top + "Transfer-Encoding: chunked\r\n\r\n7\r\ngarbage\r\n6\r\nmore\r\n\r\n0\r\n\r\n"},
 		{"bad lines ignored", "ProxyBadHeader Ignore", get, "HTTP/1.1 200 OK\r\nno colon\r\nContent-Length: 2\r\n\r\nhi", "HTTP/1.1 200 OK\r\n" + top + "Content-Length: 2\r\nConnection: close\r\n\r\nhi"},
-		{"bad line is the body", "ProxyBadHeader StartBody", get, "HTTP/1.0 200 OK\r\nX-A: b\r\nno colon\r\nrest\r\n\r\n", "HTTP/1.1 200 OK\r\n" + top + "X-A: b\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n8\r\nno colon\r\n8\r\nrest\r\n\r\n\r\n0\r\n\r\n"},
+		{"bad line is the body", "ProxyBadHeader StartBody", get, "HTTP/1.0 200 OK\r\nX-A: b\r\nno colon\r\nrest\r\n\r\n", "HTTP/1.1 200 OK\r\n" + top + "X-A: b\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n8\r\nrest\r\n\r\n\r\n0\r\n\r\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			addr := backend(t, func(_ int, p *peer) {

@@ -64,7 +64,7 @@ const (
 	verifyOptionalNoCA
 )
 
-var verifyLevels = map[string]int{"none": verifyNone, "optional": verifyOptional, "require": verifyRequire, "optional_no_ca": verifyOptionalNoCA}
+var verifyLevels = map[string]int{"none": verifyNone, "off": verifyNone, "on": verifyRequire, "optional": verifyOptional, "require": verifyRequire, "optional_no_ca": verifyOptionalNoCA}
 
 // conf is what a server says about TLS in front.
 type conf struct {
