@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -213,19 +212,6 @@ func (s *site) look(name string) (b balancerJSON) {
 // in is what is in force of the worker, in short.
 func (w *worker) in() string {
 	return fmt.Sprintf("%v %d %q %q %s", w.LoadFactor, w.LBSet, w.Route, w.Redirect, w.Flags)
-}
-
-var nonceLink = regexp.MustCompile(`nonce=([^"&]*)"`)
-
-// nonce is the first balancer's, as scripts find it.
-func (s *site) nonce() string {
-	s.t.Helper()
-	_, page := s.send("GET", here, "")
-	m := nonceLink.FindStringSubmatch(page)
-	if m == nil {
-		s.t.Fatal("expected a nonce on the page")
-	}
-	return m[1]
 }
 
 // backend answers with its name until the test ends and returns its URL.

@@ -129,11 +129,8 @@ func viewBalancer(b *proxy.Balancer, now time.Time) balancerView {
 	return x
 }
 
-// balancerParams and workerParams are what can be set by hand.
-var (
-	balancerParams = []string{"lbmethod", "stickysession", "timeout", "maxattempts", "nofailover"}
-	workerParams   = []string{"loadfactor", "lbset", "route", "redirect"}
-)
+// balancerParams are what can be set by hand.
+var balancerParams = []string{"lbmethod", "stickysession", "timeout", "maxattempts", "nofailover"}
 
 // value is a parameter that is in force, as text.
 func (x *balancerView) value(name string) (string, bool) {
