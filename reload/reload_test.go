@@ -61,6 +61,7 @@ func (s *site) main(n int) string {
 	return fmt.Sprintf(`Listen 127.0.0.1:%d
 ServerName main.test
 MaxKeepAliveRequests 0
+KeepAliveTimeout 60
 ErrorLog %s/error.log
 LogLevel notice
 Header set X-Main %d

@@ -21,7 +21,7 @@ const maxBody = 1 << 20
 type target struct {
 	key      string // the worker and what it is asked: of the same key, results are kept over reloads
 	w        *proxy.Worker
-	exprName string
+	health   proxy.Health
 	cond     *condition // nil for none
 	request  string     // "" for TCP
 	method   string
@@ -31,7 +31,7 @@ type target struct {
 
 func newTarget(w *proxy.Worker) *target {
 	h := w.HealthNow()
-	t := &target{w: w, exprName: h.Expr, function: "HCTCP"}
+	t := &target{w: w, health: h, function: "HCTCP"}
 	text := ""
 	if conf := runtime.ServerConf[conf](w.Server, Module); conf != nil && h.Expr != "" {
 		if t.cond = conf.exprs[strings.ToLower(h.Expr)]; t.cond != nil {
@@ -50,16 +50,16 @@ func newTarget(w *proxy.Worker) *target {
 // there is neither it sends a request line without a path, which no strict server takes: here it is "/".
 func (t *target) compose() {
 	w := t.w
-	t.method, t.version = w.HealthNow().Method, "HTTP/1.0"
+	t.method, t.version = t.health.Method, "HTTP/1.0"
 	if m, ok := strings.CutSuffix(t.method, "11"); ok {
 		t.method, t.version = m, "HTTP/1.1"
 	}
-	path := w.Path + w.HealthNow().URI
+	path := w.Path + t.health.URI
 	switch {
 	case t.method == "OPTIONS":
 		path = "*"
-	case w.Path != "" && w.HealthNow().URI != "":
-		path = w.Path + "/" + w.HealthNow().URI
+	case w.Path != "" && t.health.URI != "":
+		path = w.Path + "/" + t.health.URI
 	case !strings.HasPrefix(path, "/"):
 		path = "/" + path
 	}
@@ -79,7 +79,7 @@ func (t *target) ask(ctx context.Context) (passed bool) {
 	r := runtime.NewRequest(s.Graph, s, &runtime.Conn{}, nil)
 	defer r.Free()
 	status, err := t.answer(ctx, r)
-	s.LogCausef(Module, runtime.LogDebug, err, "AH03251", "Health check %s Status (%d) for %s.", w.HealthNow().Method, status, w.DisplayName())
+	s.LogCausef(Module, runtime.LogDebug, err, "AH03251", "Health check %s Status (%d) for %s.", t.health.Method, status, w.DisplayName())
 	return status == 0
 }
 
@@ -180,12 +180,12 @@ func (t *target) judge(r *runtime.Request) bool {
 	ok, err := t.cond.cond.True(r, nil)
 	switch {
 	case err != nil:
-		s.Logf(Module, runtime.LogInfo, "AH03301", "Error on checking condition %s for %s: %v", t.exprName, name, err)
+		s.Logf(Module, runtime.LogInfo, "AH03301", "Error on checking condition %s for %s: %v", t.health.Expr, name, err)
 		return false
 	case ok:
-		s.Logf(Module, runtime.LogTrace2, "", "Condition %s for %s: passed", t.exprName, name)
+		s.Logf(Module, runtime.LogTrace2, "", "Condition %s for %s: passed", t.health.Expr, name)
 	default:
-		s.Logf(Module, runtime.LogTrace2, "", "Condition %s for %s: failed", t.exprName, name)
+		s.Logf(Module, runtime.LogTrace2, "", "Condition %s for %s: failed", t.health.Expr, name)
 	}
 	return ok
 }

@@ -30,7 +30,7 @@ func init() {
 	}
 	Module.PostConfig = postConfig
 	Module.ChildInit = childInit
-	proxy.NameHealth(proxy.HealthNames{Template: findTemplate, Expr: findExpr, Exprs: exprNames})
+	proxy.HookHealth(proxy.HealthHooks{Template: findTemplate, Expr: findExpr, Exprs: exprNames, KnowExpr: knowExpr, Changed: changed})
 	runtime.AddExprLookup(runtime.ExprLookup{Var: lookupVar, Func: lookupFunc})
 }
 
@@ -40,8 +40,8 @@ type conf struct {
 	exprs     map[string]*condition // by name in lower case; the last definition counts
 	templates []template            // the first of a name counts
 
-	schedule *schedule // in the main server only
-	targets  []*target // of the whole graph; in the main server only
+	schedule *schedule       // in the main server only
+	members  []*proxy.Worker // of all balancers of the graph; in the main server only
 }
 
 type condition struct {
@@ -150,7 +150,19 @@ func exprNames(s *runtime.Server) []string {
 	return nil
 }
 
-// postConfig lists what the graph wants checked. Nothing is checked before the graph serves: see childInit.
+func knowExpr(w *proxy.Worker, name string) bool {
+	conf := runtime.ServerConf[conf](w.Server, Module)
+	return conf != nil && conf.exprs[strings.ToLower(name)] != nil
+}
+
+// changed makes what an operator set take effect. The worker may be of an older graph than the one in force.
+func changed(w *proxy.Worker) {
+	if conf := runtime.ServerConf[conf](w.Server.Graph.Main, Module); conf != nil && conf.schedule != nil {
+		conf.schedule.retune()
+	}
+}
+
+// postConfig lists the members that may want to be checked. Nothing is checked before the graph serves: see childInit.
 func postConfig(c *runtime.Compiler) {
 	s, err := runtime.Adopt(c, "hcheck", func() (*schedule, error) { return newSchedule(), nil })
 	if err != nil {
@@ -163,7 +175,7 @@ func postConfig(c *runtime.Compiler) {
 	for _, v := range c.Graph.Servers {
 		pc := proxy.ConfOf(v)
 		for _, w := range pc.Workers {
-			if w.HealthNow().Method != "NONE" && w.Server == v {
+			if w.Health.Method != "NONE" && w.Server == v {
 				c.Report(&parser.Diagnostic{Severity: parser.Warning, Code: "unchecked-worker", Place: w.Place,
 					Summary: fmt.Sprintf("the health of %s is not checked: only members of balancers are", w.DisplayName()),
 					Detail:  "make it the BalancerMember of a <Proxy balancer://…>"})
@@ -172,18 +184,18 @@ func postConfig(c *runtime.Compiler) {
 		for _, b := range pc.Balancers {
 			for _, w := range b.Members {
 				// A balancer that virtual hosts inherit is checked once.
-				if w.HealthNow().Method != "NONE" && w.State != nil && !seen[w.State] {
+				if w.State != nil && !seen[w.State] {
 					seen[w.State] = true
-					own.targets = append(own.targets, newTarget(w))
+					own.members = append(own.members, w)
 				}
 			}
 		}
 	}
 }
 
-// childInit makes what the graph lists, and nothing else, be checked from now on.
+// childInit makes the members of the graph, and nothing else, be checked from now on, as their parameters say.
 func childInit(g *runtime.Graph) {
 	if conf := runtime.ServerConf[conf](g.Main, Module); conf != nil && conf.schedule != nil {
-		conf.schedule.begin(conf.targets)
+		conf.schedule.serve(conf.members)
 	}
 }

@@ -355,6 +355,38 @@ func TestTimeout(t *testing.T) {
 	s.wait("AH03303: ")
 }
 
+// TestByHand checks that what an operator sets takes effect at once, and stands over a reload.
+func TestByHand(t *testing.T) {
+	b := listen(t, fine)
+	conf := "ProxyHCExpr no {false}\n" + balancer("http://"+b.address)
+	s := begin(t, conf)
+	set := func(name, value string) {
+		t.Helper()
+		if _, _, err := s.worker(0).Set(name, value, proxy.Hand{Who: "test", When: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set("hcinterval", "100")
+	set("hcmethod", "GET")
+	s.wait("AH03251: Health check GET Status (0)")
+	set("hcexpr", "no")
+	s.wait("AH03303: ")
+	s.reload("# changed\n" + conf)
+	if !s.worker(0).Status().Has(proxy.HCFail) {
+		t.Error("the reload has lost the result")
+	}
+	s.wait("AH03251: Health check GET Status (1)")
+	set("hcmethod", "NONE")
+	if !s.worker(0).Usable() {
+		t.Error("out of use, though nobody checks any more")
+	}
+	for name, value := range map[string]string{"hcexpr": "unknown", "hcuri": "/ HTTP/1.0\r\nX: y", "hcmethod": "CPING"} {
+		if _, _, err := s.worker(0).Set(name, value, proxy.Hand{}); err == nil {
+			t.Errorf("%s %q was taken", name, value)
+		}
+	}
+}
+
 // TestStopped checks that a stopped worker isn't asked, and is again when it goes on.
 func TestStopped(t *testing.T) {
 	idle, b := listen(t, fine), listen(t, fine)

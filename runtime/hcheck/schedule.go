@@ -24,6 +24,7 @@ type schedule struct {
 
 	// mu guards what follows, and the fields of checks that say so. It is held for a few map or heap operations.
 	mu      sync.Mutex
+	members []*proxy.Worker   // of the graph in force
 	checks  map[string]*check // of the graph in force, by target.key
 	due     dueHeap
 	started bool
@@ -59,11 +60,30 @@ func (s *schedule) Close() error {
 	return nil
 }
 
-// begin makes the targets what is checked. Those that were checked before go on where they are; those that are new are spread over
-// their first interval, so that they don't fire at once, then or later.
-func (s *schedule) begin(targets []*target) {
+// serve makes the members of a graph what is checked, where their parameters say so.
+func (s *schedule) serve(members []*proxy.Worker) {
+	s.mu.Lock()
+	s.members = members
+	s.mu.Unlock()
+	s.retune()
+}
+
+// retune looks at the members' parameters again.
+func (s *schedule) retune() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	var targets []*target
+	for _, w := range s.members {
+		if w.HealthNow().Method != "NONE" {
+			targets = append(targets, newTarget(w))
+		}
+	}
+	s.begin(targets)
+}
+
+// begin makes the targets what is checked; mu is held. Those that were checked before go on where they are; those that are new are spread over
+// their first interval, so that they don't fire at once, then or later.
+func (s *schedule) begin(targets []*target) {
 	if s.closed {
 		return
 	}
@@ -75,7 +95,7 @@ func (s *schedule) begin(targets []*target) {
 		if c == nil {
 			c = &check{index: -1}
 			fresh = append(fresh, c)
-		} else if latest := now.Add(t.w.HealthNow().Interval); c.index >= 0 && c.due.After(latest) {
+		} else if latest := now.Add(t.health.Interval); c.index >= 0 && c.due.After(latest) {
 			c.due = latest // the interval is shorter now
 			heap.Fix(&s.due, c.index)
 		}
@@ -91,7 +111,7 @@ func (s *schedule) begin(targets []*target) {
 	for i, c := range fresh {
 		// As httpd does, begin with what the file says.
 		c.target.w.SetHCFail(c.target.w.Params.Status.Has(proxy.HCFail))
-		c.due = now.Add(c.target.w.HealthNow().Interval / time.Duration(len(fresh)) * time.Duration(i+1))
+		c.due = now.Add(c.target.health.Interval / time.Duration(len(fresh)) * time.Duration(i+1))
 		heap.Push(&s.due, c)
 	}
 	if !s.started && len(next) > 0 {
@@ -172,7 +192,7 @@ func (s *schedule) check(c *check) {
 	}
 	t := c.target
 	if t.w.Status().Has(proxy.Stopped) {
-		s.again(c, min(t.w.HealthNow().Interval, time.Second))
+		s.again(c, min(t.health.Interval, time.Second))
 		s.mu.Unlock()
 		return
 	}
@@ -196,7 +216,7 @@ func (s *schedule) finish(ctx context.Context, c *check, passed bool, began time
 	}
 	now, w := time.Now(), c.target.w
 	changed := c.note(passed, now)
-	s.again(c, w.HealthNow().Interval)
+	s.again(c, c.target.health.Interval)
 	s.mu.Unlock()
 
 	stats := &w.State.Health
@@ -229,14 +249,14 @@ func (c *check) note(passed bool, now time.Time) (changed bool) {
 	w := c.target.w
 	switch out := w.Status().Has(proxy.HCFail | proxy.InError); {
 	case out && passed:
-		if c.passes++; c.passes >= w.HealthNow().Passes {
+		if c.passes++; c.passes >= c.target.health.Passes {
 			w.HCPass()
 			c.passes, c.disabled = 0, false
 			return true
 		}
 	case !out && !passed:
 		w.State.ErrorTime.Store(now.UnixNano())
-		if c.fails++; c.fails >= w.HealthNow().Fails {
+		if c.fails++; c.fails >= c.target.health.Fails {
 			w.SetHCFail(true)
 			c.fails, c.disabled = 0, true
 			return true

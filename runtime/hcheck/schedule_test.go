@@ -23,7 +23,7 @@ func TestRequest(t *testing.T) {
 		{"/a%20b", "GET11", "/x?y=1", "GET /a%20b//x?y=1 HTTP/1.1"},
 		{"", "HEAD", "/x", "HEAD /x HTTP/1.0"},
 	} {
-		g := &target{w: &proxy.Worker{State: &proxy.WorkerState{}, Hostname: "127.0.0.1", Port: 27181, Path: c.path, Params: proxy.Params{Health: proxy.Health{Method: c.method, URI: c.uri}}}}
+		g := &target{health: proxy.Health{Method: c.method, URI: c.uri}, w: &proxy.Worker{Hostname: "127.0.0.1", Port: 27181, Path: c.path}}
 		g.compose()
 		if want := c.want + "\r\nHost: 127.0.0.1:27181\r\n\r\n"; g.request != want {
 			t.Errorf("%q %s %q: %q, expected %q", c.path, c.method, c.uri, g.request, want)
@@ -33,8 +33,7 @@ func TestRequest(t *testing.T) {
 
 func targets(from, to int, interval time.Duration) (all []*target) {
 	for i := from; i < to; i++ {
-		w := &proxy.Worker{State: &proxy.WorkerState{}, Params: proxy.Params{Health: proxy.Health{Method: "TCP", Interval: interval}}}
-		all = append(all, &target{key: fmt.Sprint(i), w: w})
+		all = append(all, &target{key: fmt.Sprint(i), w: &proxy.Worker{State: &proxy.WorkerState{}}, health: proxy.Health{Method: "TCP", Interval: interval}})
 	}
 	return all
 }
@@ -45,9 +44,9 @@ func TestSpread(t *testing.T) {
 	s := newSchedule()
 	defer s.Close()
 	began := time.Now()
+	s.mu.Lock()
 	s.begin(targets(0, 1000, interval))
 	was := map[string]time.Time{}
-	s.mu.Lock()
 	for key, c := range s.checks {
 		was[key] = c.due
 		if c.due.Before(began) || c.due.After(time.Now().Add(interval)) {
@@ -59,10 +58,8 @@ func TestSpread(t *testing.T) {
 			t.Fatalf("between checks %d and %d are %v, expected %v", i-1, i, gap, interval/1000)
 		}
 	}
-	s.mu.Unlock()
 
 	s.begin(targets(500, 1500, interval))
-	s.mu.Lock()
 	if len(s.checks) != 1000 || len(s.due) != 1000 {
 		t.Errorf("%d checks, %d of them due, expected 1000", len(s.checks), len(s.due))
 	}
@@ -71,10 +68,8 @@ func TestSpread(t *testing.T) {
 			t.Errorf("check %s has been moved", key)
 		}
 	}
-	s.mu.Unlock()
 
 	s.begin(targets(500, 1500, time.Minute))
-	s.mu.Lock()
 	for key, c := range s.checks {
 		if c.due.After(time.Now().Add(time.Minute)) {
 			t.Errorf("check %s is due in %v, expected within the new interval", key, time.Until(c.due))
@@ -103,8 +98,8 @@ func TestInherited(t *testing.T) {
 		t.Fatal(diags)
 	}
 	defer g.Retire()
-	if n := len(runtime.ServerConf[conf](g.Main, Module).targets); n != 11 {
-		t.Errorf("%d checks, expected 11", n)
+	if n := len(runtime.ServerConf[conf](g.Main, Module).members); n != 22 {
+		t.Errorf("%d members, expected 22", n)
 	}
 }
 

@@ -129,7 +129,7 @@ func viewBalancer(b *proxy.Balancer, now time.Time) balancerView {
 	return x
 }
 
-// balancerParams are what can be set by hand.
+// balancerParams are what can be set by hand of a balancer.
 var balancerParams = []string{"lbmethod", "stickysession", "timeout", "maxattempts", "nofailover"}
 
 // value is a parameter that is in force, as text.

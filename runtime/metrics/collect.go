@@ -167,7 +167,7 @@ func (o output) worker(w *workerEntry) {
 	put(workerRetries, st.Retries.Load())
 	put(workerTransferred, st.Transferred.Load())
 	put(workerRead, st.Read.Load())
-	if w.of.Health.Method != "NONE" {
+	if w.of.HealthNow().Method != "NONE" {
 		passed, failed := st.Health.Passed.Load(), st.Health.Failed.Load()
 		o.put(workerChecks, float64(passed), w.vhost, w.balancer, w.name, "passed")
 		o.put(workerChecks, float64(failed), w.vhost, w.balancer, w.name, "failed")

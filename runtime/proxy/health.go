@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -24,29 +25,30 @@ func DefaultHealth() Health {
 	return Health{Method: "NONE", Interval: 30 * time.Second, Passes: 1, Fails: 1}
 }
 
-// HealthNames finds what hctemplate= and hcexpr= name in the configuration so far.
-type HealthNames struct {
+// HealthHooks are what mod_proxy_hcheck does for the parameters. The first two ask the configuration that is read.
+type HealthHooks struct {
 	Template func(c *runtime.Cmd, name string) (Health, bool)
 	Expr     func(c *runtime.Cmd, name string) bool
-	// Exprs are the names that hcexpr= may have in a server, in order.
-	Exprs func(s *runtime.Server) []string
+	Exprs    func(s *runtime.Server) []string  // the names that hcexpr= may have in a server, in order
+	KnowExpr func(w *Worker, name string) bool // tells whether hcexpr= of w may be name
+	Changed  func(w *Worker)                   // is told that HealthNow of w may be another one
 }
 
-var healthNames HealthNames
+var healthHooks HealthHooks
 
 // HealthExprs are the names that hcexpr= may have in a server, in order.
 func HealthExprs(s *runtime.Server) []string {
-	if healthNames.Exprs == nil {
+	if healthHooks.Exprs == nil {
 		return nil
 	}
-	return healthNames.Exprs(s)
+	return healthHooks.Exprs(s)
 }
 
 // HealthMethods are the values of hcmethod=.
 func HealthMethods() []string { return healthMethods }
 
-// NameHealth registers mod_proxy_hcheck's templates and expressions. Only while packages are initialized.
-func NameHealth(n HealthNames) { healthNames = n }
+// HookHealth registers mod_proxy_hcheck. Only while packages are initialized.
+func HookHealth(h HealthHooks) { healthHooks = h }
 
 var (
 	healthMethods = []string{"NONE", "TCP", "OPTIONS", "HEAD", "GET", "OPTIONS11", "HEAD11", "GET11"}
@@ -80,12 +82,12 @@ func (h *Health) set(s *setting) (err error) {
 	case "hcfails":
 		h.Fails, err = s.number(0, maxInt)
 	case "hcuri":
-		if i := strings.IndexFunc(s.val, func(c rune) bool { return c <= ' ' || c == 0x7f }); i >= 0 {
-			return s.errorf("bad-value", "hcuri must be a path of a URL, found a blank or control character in %q", s.val)
+		if err := checkHCURI(s.val); err != nil {
+			return s.errorf("bad-value", "hcuri: %v", err)
 		}
 		h.URI, err = s.text(64)
 	case "hcexpr":
-		if healthNames.Expr == nil || !healthNames.Expr(s.cmd, s.val) {
+		if healthHooks.Expr == nil || !healthHooks.Expr(s.cmd, s.val) {
 			return runtime.WithDetail(s.errorf("unknown-name", "no ProxyHCExpr %q is defined before this line in this server", s.val),
 				"a virtual host does not know the expressions of the main server")
 		}
@@ -96,8 +98,8 @@ func (h *Health) set(s *setting) (err error) {
 
 // setTemplate takes over all that the template says, defaults included: what comes after it in the line holds.
 func (h *Health) setTemplate(s *setting) error {
-	if healthNames.Template != nil {
-		if t, ok := healthNames.Template(s.cmd, s.val); ok {
+	if healthHooks.Template != nil {
+		if t, ok := healthHooks.Template(s.cmd, s.val); ok {
 			*h = t
 			return nil
 		}
@@ -117,6 +119,24 @@ func (h *Health) setMethod(s *setting) error {
 	}
 	h.Method = m
 	return nil
+}
+
+// checkHCURI refuses what would be more than the path of a request.
+func checkHCURI(v string) error {
+	for i := range len(v) {
+		if v[i] <= ' ' || v[i] == 0x7f {
+			return fmt.Errorf("expected a path of a URL, found a blank or control character in %q", v)
+		}
+	}
+	return nil
+}
+
+// rechecked tells mod_proxy_hcheck that an operator has changed its parameters.
+func (w *Worker) rechecked() {
+	w.changed()
+	if healthHooks.Changed != nil {
+		healthHooks.Changed(w)
+	}
 }
 
 // HealthStats are the health checks of a worker. Safe for concurrent use.

@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"pinion/runtime"
 )
 
 // workerHand is what the hot path reads of a worker's settings by hand.
@@ -112,19 +110,29 @@ var workerHands = map[string]*workerParam{
 		file:    func(w *Worker) string { return w.Params.Health.Method },
 		check:   func(_ *Worker, v string) (string, error) { return checkHCMethod(v) },
 		compile: func(h *workerHand, file, value string) { h.method = handed[string]{true, file, value} },
-		touches: (*Worker).changed,
+		touches: (*Worker).rechecked,
 	},
 	"hcuri": {
-		file:    func(w *Worker) string { return w.Params.Health.URI },
-		check:   func(_ *Worker, v string) (string, error) { return checkText(64)(v) },
+		file: func(w *Worker) string { return w.Params.Health.URI },
+		check: func(_ *Worker, v string) (string, error) {
+			if err := checkHCURI(v); err != nil {
+				return "", err
+			}
+			return checkText(64)(v)
+		},
 		compile: func(h *workerHand, file, value string) { h.uri = handed[string]{true, file, value} },
-		touches: (*Worker).changed,
+		touches: (*Worker).rechecked,
 	},
 	"hcexpr": {
-		file:    func(w *Worker) string { return w.Params.Health.Expr },
-		check:   checkHCExpr,
+		file: func(w *Worker) string { return w.Params.Health.Expr },
+		check: func(w *Worker, v string) (string, error) {
+			if v != "" && healthHooks.KnowExpr != nil && !healthHooks.KnowExpr(w, v) {
+				return "", fmt.Errorf("expected the name of a ProxyHCExpr, found %q", v)
+			}
+			return checkText(16)(v)
+		},
 		compile: func(h *workerHand, file, value string) { h.expr = handed[string]{true, file, value} },
-		touches: (*Worker).changed,
+		touches: (*Worker).rechecked,
 	},
 	"hcinterval": {
 		file:  func(w *Worker) string { return milliseconds(w.Params.Health.Interval) },
@@ -132,7 +140,7 @@ var workerHands = map[string]*workerParam{
 		compile: func(h *workerHand, file, value string) {
 			h.interval = handed[time.Duration]{true, numberOf[time.Duration](file) * time.Millisecond, numberOf[time.Duration](value) * time.Millisecond}
 		},
-		touches: (*Worker).changed,
+		touches: (*Worker).rechecked,
 	},
 	"hcpasses": {
 		file:  func(w *Worker) string { return strconv.Itoa(w.Params.Health.Passes) },
@@ -140,7 +148,7 @@ var workerHands = map[string]*workerParam{
 		compile: func(h *workerHand, file, value string) {
 			h.passes = handed[int]{true, numberOf[int](file), numberOf[int](value)}
 		},
-		touches: (*Worker).changed,
+		touches: (*Worker).rechecked,
 	},
 	"hcfails": {
 		file:  func(w *Worker) string { return strconv.Itoa(w.Params.Health.Fails) },
@@ -148,7 +156,7 @@ var workerHands = map[string]*workerParam{
 		compile: func(h *workerHand, file, value string) {
 			h.fails = handed[int]{true, numberOf[int](file), numberOf[int](value)}
 		},
-		touches: (*Worker).changed,
+		touches: (*Worker).rechecked,
 	},
 }
 
@@ -158,20 +166,6 @@ func milliseconds(d time.Duration) string { return strconv.FormatInt(int64(d/tim
 func numberOf[T ~int | ~int64](s string) T {
 	n, _ := strconv.Atoi(s)
 	return T(n)
-}
-
-// checkHCExpr takes the name of a ProxyHCExpr, in whatever case, or none.
-func checkHCExpr(w *Worker, v string) (string, error) {
-	if v == "" || v == w.Params.Health.Expr {
-		return v, nil
-	}
-	known := HealthExprs(w.Server)
-	for _, name := range known {
-		if runtime.EqualFold(name, v) {
-			return name, nil
-		}
-	}
-	return "", fmt.Errorf("expected the name of a ProxyHCExpr of this server (%s), found %q", strings.Join(known, ", "), v)
 }
 
 // checkHCMethod takes a method of health checks in whatever case.

@@ -158,15 +158,15 @@ func balancersPage(b *bytes.Buffer, r *runtime.Request) {
 	all, esc := shown(r), runtime.EscapeHTML
 	for _, bal := range all {
 		fmt.Fprintf(b, "<hr>\n<h1>Proxy LoadBalancer Status for %s</h1>\n\n", esc(bal.Name))
-		sticky, path := bal.Sticky()
+		cookie, path := bal.Sticky()
 		switch {
-		case sticky == "":
-			sticky = " - "
-		case path != sticky:
-			sticky += " | " + path
+		case cookie == "":
+			cookie = " - "
+		case path != cookie:
+			cookie += " | " + path
 		}
 		fmt.Fprintf(b, "<table><tr><th>SSes</th><th>Timeout</th><th>Method</th></tr>\n<tr><td>%s</td><td>%d</td><td>%s</td></tr>\n</table>\n\n",
-			esc(sticky), bal.Timeout()/time.Second, esc(bal.LBMethod()))
+			esc(cookie), bal.Timeout()/time.Second, esc(bal.LBMethod()))
 		b.WriteString("<table><tr><th>Sch</th><th>Host</th><th>Stat</th><th>Route</th><th>Redir</th><th>F</th><th>Set</th><th>Acc</th><th>Busy</th><th>Wr</th><th>Rd</th></tr>\n")
 		for _, w := range bal.Members {
 			st := w.State
