@@ -44,10 +44,10 @@ replay: build ## compare pinion with every recorded answer of httpd
 
 e2e-packages: ## install Debian's packages that e2e, record and bench need (as root)
 	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-	  apache2 tomcat10 php-fpm nghttp2-client curl openssl
+	  apache2 tomcat10 php-fpm nghttp2-client curl openssl chromium
 
-e2e: build ## run the end-to-end tests with real parts: httpd, Tomcat, PHP-FPM
-	PINION=$(CURDIR)/bin/pinion $(GO) test -count=1 -tags e2e ./examples/...
+e2e: build ## run the end-to-end tests with real parts: httpd, Tomcat, PHP-FPM, Chromium
+	PINION=$(CURDIR)/bin/pinion $(GO) test -count=1 -tags e2e ./examples/... ./runtime/manager
 
 bench: build ## measure pinion beside httpd, nginx and HAProxy in one run; prints ratios
 	$(GO) run ./cmd/bench

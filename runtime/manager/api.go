@@ -154,7 +154,6 @@ func (v *visit) order() error {
 		return err
 	}
 	defer v.saved()
-	defer v.recheck()
 	return v.carryOut(&o, settings)
 }
 
