@@ -261,12 +261,12 @@ func TestListenFails(t *testing.T) {
 		refused(t, sv, func() { s.rename("httpd.conf", s.main(1)+"Listen "+address+"\n") })
 		found := false
 		for _, d := range sv.Status().Diags {
-			if d.Severity == parser.Error && strings.Contains(d.Summary, want) && d.Place.Range.Start.Line == 8 && d.Detail != "" {
+			if d.Severity == parser.Error && strings.Contains(d.Summary, want) && d.Place.Range.Start.Line == 9 && d.Detail != "" {
 				found = true
 			}
 		}
 		if !found {
-			t.Errorf("%s: expected %q at line 8, found %v", address, want, sv.Status().Diags)
+			t.Errorf("%s: expected %q at line 9, found %v", address, want, sv.Status().Diags)
 		}
 	}
 	s.rename("httpd.conf", s.main(2))

@@ -80,6 +80,8 @@ Try, in another terminal:
   curl -s -c jar -b jar %[1]s/                    # with a cookie jar: repeat it, the backend stays
   for i in 1 2 3 4 5 6; do curl -s %[1]s/; done   # without one: the backends take turns
 
+Look at %[1]s/balancer-manager in a browser: live figures, and a member drained with one click.
+
 Then edit the configuration, for instance put status=+R behind route=3, and repeat: the change is
 live within a second. Ctrl-C ends the demo.
 

@@ -4,6 +4,8 @@ package hcheck
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"pinion/grammar"
@@ -28,7 +30,7 @@ func init() {
 	}
 	Module.PostConfig = postConfig
 	Module.ChildInit = childInit
-	proxy.HookHealth(proxy.HealthHooks{Template: findTemplate, Expr: findExpr, KnowExpr: knowExpr, Changed: changed})
+	proxy.HookHealth(proxy.HealthHooks{Template: findTemplate, Expr: findExpr, Exprs: exprNames, Changed: changed})
 	runtime.AddExprLookup(runtime.ExprLookup{Var: lookupVar, Func: lookupFunc})
 }
 
@@ -141,9 +143,12 @@ func findExpr(c *runtime.Cmd, name string) bool {
 	return conf != nil && conf.exprs[strings.ToLower(name)] != nil
 }
 
-func knowExpr(w *proxy.Worker, name string) bool {
-	conf := runtime.ServerConf[conf](w.Server, Module)
-	return conf != nil && conf.exprs[strings.ToLower(name)] != nil
+// exprNames are the names that hcexpr= may have in a server.
+func exprNames(s *runtime.Server) []string {
+	if conf := runtime.ServerConf[conf](s, Module); conf != nil {
+		return slices.Sorted(maps.Keys(conf.exprs))
+	}
+	return nil
 }
 
 // changed makes what an operator set take effect. The worker may be of an older graph than the one in force.

@@ -154,6 +154,7 @@ func (v *visit) order() error {
 		return err
 	}
 	defer v.saved()
+	defer v.recheck()
 	return v.carryOut(&o, settings)
 }
 

@@ -53,6 +53,7 @@ func (v *visit) setWorker(b *proxy.Balancer, w *proxy.Worker, name, value string
 	}
 	if from != to {
 		v.audit(b, w, "%s from %q to %q", name, from, to)
+		v.checks = v.checks || strings.HasPrefix(name, "hc")
 	}
 	if !wasUsable && w.Usable() {
 		b.State.ResetDue.Store(true)
@@ -140,6 +141,16 @@ func (v *visit) reload() error {
 	ctx, cancel := context.WithTimeout(context.Background(), reloadTime)
 	defer cancel()
 	return v.Conn.Engine.Reload(ctx, "balancer-manager")
+}
+
+// recheck makes health checks follow what was changed: they are a part of the Graph.
+func (v *visit) recheck() {
+	if !v.checks {
+		return
+	}
+	if err := v.reload(); err != nil {
+		v.LogCausef(balancer.Module, runtime.LogErr, err, "", "the health checks change as soon as the configuration can be loaded again")
+	}
 }
 
 // saved keeps what was changed over a restart, where BalancerPersist says so.

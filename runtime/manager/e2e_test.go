@@ -24,7 +24,7 @@ const said = `document.getElementById("said").textContent`
 func TestChromium(t *testing.T) {
 	b := startBrowser(t)
 	one, other := backend(t, "one"), backend(t, "other")
-	s := serve(t, fmt.Sprintf("<Proxy balancer://shop>\nBalancerMember %s route=one\nBalancerMember %s route=other\nBalancerMember http://127.0.0.1:1 route=spare status=+H\n"+
+	s := serve(t, fmt.Sprintf("<Proxy balancer://shop>\nBalancerMember %s route=one\nBalancerMember %s route=other\nBalancerMember http://127.0.0.1:1 route=spare status=+H hcmethod=GET hcuri=/up hcinterval=100\n"+
 		"ProxySet stickysession=sid growth=3\n</Proxy>\nProxyPass /app balancer://shop\n<Proxy balancer://search lbmethod=bybusyness>\nBalancerMember http://127.0.0.1:2\n</Proxy>\n", one, other))
 	session := func(n int) {
 		for range n {

@@ -16,6 +16,7 @@ func (v *visit) applyForm() error {
 	changing.Lock()
 	defer changing.Unlock()
 	defer v.saved()
+	defer v.recheck()
 	if v.worker != nil {
 		if err := v.workerForm(v.balancer, v.worker); err != nil {
 			return err

@@ -37,6 +37,7 @@ type visit struct {
 	params    params
 	balancer  *proxy.Balancer // that b= names, nil for none
 	worker    *proxy.Worker   // that w= names, nil for none
+	checks    bool            // how health is checked was changed
 }
 
 // handle is balancer_handler.

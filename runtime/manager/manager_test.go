@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	gort "runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -397,5 +398,30 @@ func TestPersist(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, ".pinion-*")); len(left) > 0 {
 		t.Errorf("temporary files were left: %v", left)
+	}
+}
+
+// TestHealth changes how a member is checked: the checks follow at once.
+func TestHealth(t *testing.T) {
+	up := backend(t, "fine")
+	s := serve(t, "ProxyHCExpr fine {hc('body') =~ /fine/}\n<Proxy balancer://app>\nBalancerMember http://127.0.0.1:1 hcmethod=TCP hcinterval=1000 hcfails=9\nBalancerMember "+up+"\nProxySet nonce=abc\n</Proxy>\n")
+	for _, c := range []struct{ field, param, want string }{{"w_hm=get", "hcmethod", "GET"}, {"w_hi=250", "hcinterval", "250"}, {"w_hp=3", "hcpasses", "3"}, {"w_hf=2", "hcfails", "2"},
+		{"w_hu=/up", "hcuri", "/up"}, {"w_he=FINE", "hcexpr", "fine"}, {"w_hm=nope", "hcmethod", "GET"}, {"w_hi=99", "hcinterval", "250"}} {
+		s.form("b=app", "nonce=abc", "w="+up, c.field)
+		got := ""
+		for _, x := range s.look("app").Workers[1].ByHand {
+			if x.Param == c.param {
+				got = x.Value
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: %s is %q, want %q", c.field, c.param, got, c.want)
+		}
+	}
+	if r, body := s.api(`{"balancer":"app","worker":"http://127.0.0.1:1","set":{"hcfails":1,"hcinterval":100}}`); r.StatusCode != 200 {
+		t.Fatal(r.Status, body)
+	}
+	for s.look("app").Workers[0].State != "failed-check" {
+		gort.Gosched() // until the check has failed, or the test's time is over
 	}
 }

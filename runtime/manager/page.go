@@ -11,6 +11,7 @@ import (
 
 	"pinion/runtime"
 	"pinion/runtime/balancer"
+	"pinion/runtime/proxy"
 )
 
 //go:embed assets/page.html
@@ -112,6 +113,14 @@ func (w *workerView) Bits() []Bit {
 		all[i].On = strings.Contains(w.Flags, all[i].Letter)
 	}
 	return all
+}
+
+// CheckMethods are the values of hcmethod.
+func (w *workerView) CheckMethods() []string { return proxy.HealthMethods() }
+
+// CheckExprs are the values of hcexpr, none included.
+func (w *workerView) CheckExprs() []string {
+	return append([]string{""}, proxy.HealthExprs(w.w.Server)...)
 }
 
 // UDS tells that the member is a unix socket.

@@ -29,14 +29,26 @@ func DefaultHealth() Health {
 type HealthHooks struct {
 	Template func(c *runtime.Cmd, name string) (Health, bool)
 	Expr     func(c *runtime.Cmd, name string) bool
-	KnowExpr func(w *Worker, name string) bool // tells whether hcexpr= of w may be name
-	Changed  func(w *Worker)                   // is told that HealthNow of w may be another one
+	Changed  func(w *Worker) // is told that HealthNow of w may be another one
+	// Exprs are the names that hcexpr= may have in a server, in order.
+	Exprs func(s *runtime.Server) []string
 }
 
 var healthHooks HealthHooks
 
 // HookHealth registers mod_proxy_hcheck. Only while packages are initialized.
 func HookHealth(h HealthHooks) { healthHooks = h }
+
+// HealthExprs are the names that hcexpr= may have in a server, in order.
+func HealthExprs(s *runtime.Server) []string {
+	if healthHooks.Exprs == nil {
+		return nil
+	}
+	return healthHooks.Exprs(s)
+}
+
+// HealthMethods are the values of hcmethod=.
+func HealthMethods() []string { return healthMethods }
 
 var (
 	healthMethods = []string{"NONE", "TCP", "OPTIONS", "HEAD", "GET", "OPTIONS11", "HEAD11", "GET11"}

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"pinion/runtime"
 )
 
 // workerHand is what the hot path reads of a worker's settings by hand.
@@ -124,13 +126,8 @@ var workerHands = map[string]*workerParam{
 		touches: (*Worker).rechecked,
 	},
 	"hcexpr": {
-		file: func(w *Worker) string { return w.Params.Health.Expr },
-		check: func(w *Worker, v string) (string, error) {
-			if v != "" && healthHooks.KnowExpr != nil && !healthHooks.KnowExpr(w, v) {
-				return "", fmt.Errorf("expected the name of a ProxyHCExpr, found %q", v)
-			}
-			return checkText(16)(v)
-		},
+		file:    func(w *Worker) string { return w.Params.Health.Expr },
+		check:   checkHCExpr,
 		compile: func(h *workerHand, file, value string) { h.expr = handed[string]{true, file, value} },
 		touches: (*Worker).rechecked,
 	},
@@ -166,6 +163,20 @@ func milliseconds(d time.Duration) string { return strconv.FormatInt(int64(d/tim
 func numberOf[T ~int | ~int64](s string) T {
 	n, _ := strconv.Atoi(s)
 	return T(n)
+}
+
+// checkHCExpr takes the name of a ProxyHCExpr, in whatever case, or none.
+func checkHCExpr(w *Worker, v string) (string, error) {
+	if v == "" || v == w.Params.Health.Expr {
+		return v, nil
+	}
+	known := HealthExprs(w.Server)
+	for _, name := range known {
+		if runtime.EqualFold(name, v) {
+			return name, nil
+		}
+	}
+	return "", fmt.Errorf("expected the name of a ProxyHCExpr of this server (%s), found %q", strings.Join(known, ", "), v)
 }
 
 // checkHCMethod takes a method of health checks in whatever case.
