@@ -232,7 +232,12 @@ func TestBackends(t *testing.T) {
 // askHost returns the status and the body of an answer.
 func askHost(t *testing.T, at, host string) string {
 	t.Helper()
-	req, err := http.NewRequest("GET", "http://"+at+"/", nil)
+	return askPath(t, at, host, "/")
+}
+
+func askPath(t *testing.T, at, host, path string) string {
+	t.Helper()
+	req, err := http.NewRequest("GET", "http://"+at+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -397,5 +402,28 @@ func TestBackendSettingsStayTheSame(t *testing.T) {
 	}
 	if of(a, "SSLProxyCheckPeerName Off\n") == first {
 		t.Error("SSLProxyCheckPeerName Off: expected other settings, found the same")
+	}
+}
+
+// TestBackendSessionsAreResumed: a further connection to a backend costs no full handshake, and is checked as the first was.
+func TestBackendSessionsAreResumed(t *testing.T) {
+	root := sign(t, "root", nil, isCA)
+	s := sign(t, "localhost", root, nil)
+	resumed := make(chan bool, 10)
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { resumed <- r.TLS.DidResume }))
+	srv.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{s.cert.Raw}, PrivateKey: s.key}}}
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	_, port, _ := net.SplitHostPort(srv.Listener.Addr().String())
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, root.pem, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	at := runtimetest.Serve(t, "SSLProxyEngine On\nSSLProxyVerify require\nSSLProxyCACertificateFile "+ca+"\nProxyPass /a https://localhost:"+port+" disablereuse=On\n",
+		proxyModules()...)
+	for i, want := range []bool{false, true, true} {
+		if got := askPath(t, at, "none.test", "/a"); !strings.HasPrefix(got, "200 ") || <-resumed != want {
+			t.Errorf("request %d: %s, expected that the session is resumed is %v", i, got, want)
+		}
 	}
 }
