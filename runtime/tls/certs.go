@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -141,13 +140,20 @@ func readPool(c *runtime.Compiler, caFile, caPath *file) (*x509.CertPool, *parse
 		}
 	}
 	if caPath != nil {
+		// As OpenSSL, trust only what lies under the name of its subject's hash: other files have not been put there for that.
 		c.WatchFolder(caPath.path)
-		names, _ := filepath.Glob(filepath.Join(caPath.path, "*"))
+		names, err := filesIn(caPath.path, hashed)
+		if err != nil {
+			return nil, caPath.cmd.ArgErrorf(0, "no-certificate", "could not read %s: %v", caPath.path, err)
+		}
+		if len(names) == 0 {
+			d := caPath.cmd.ArgErrorf(0, "no-authority", "no file in %s has a name by which authorities are found, such as 1a2b3c4d.0", caPath.path)
+			d.Severity = parser.Warning
+			c.Report(runtime.WithDetail(d, "openssl rehash %s makes them", caPath.path))
+		}
 		for _, n := range names {
-			if st, err := os.Stat(n); err == nil && st.Mode().IsRegular() {
-				if err := add(n, caPath, false); err != nil {
-					return nil, err
-				}
+			if err := add(n, caPath, false); err != nil {
+				return nil, err
 			}
 		}
 	}

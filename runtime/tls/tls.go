@@ -35,7 +35,7 @@ var directives = []runtime.Directive{
 	{Name: "SSLCertificateChainFile", Args: parser.Take1, In: parser.ServerWide, Syntax: "file-path", Help: "Certificates between the server's and the root, PEM", Set: addFile},
 	{Name: "SSLProtocol", Args: parser.TakeArgv, In: parser.ServerWide, Syntax: "[+|-]protocol ...", Help: "The versions of TLS that are spoken", Set: setProtocol},
 	{Name: "SSLCACertificateFile", Args: parser.Take1, In: parser.ServerWide, Syntax: "file-path", Help: "Authorities of clients' certificates, PEM", Set: addFile},
-	{Name: "SSLCACertificatePath", Args: parser.Take1, In: parser.ServerWide, Syntax: "directory-path", Help: "A folder of authorities of clients' certificates, PEM", Set: addFile},
+	{Name: "SSLCACertificatePath", Args: parser.Take1, In: parser.ServerWide, Syntax: "directory-path", Help: "A folder of authorities of clients' certificates, PEM, under the names that openssl rehash makes", Set: addFile},
 	{Name: "SSLVerifyClient", Args: parser.Take1, In: parser.ServerWide, Syntax: "none|optional|require|optional_no_ca", Help: "Whether clients need a certificate", Set: setVerify},
 	{Name: "SSLVerifyDepth", Args: parser.Take1, In: parser.ServerWide, Syntax: "number", Help: "How many authorities may stand between a client's certificate and a known one", Set: setDepth},
 	{Name: "SSLStrictSNIVHostCheck", Args: parser.Flag, In: parser.ServerWide, Syntax: "on|off", Help: "Refuses clients that don't name the virtual host in the handshake", Set: setStrict},

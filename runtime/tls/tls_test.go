@@ -171,6 +171,29 @@ func TestClientCertificates(t *testing.T) {
 	}
 }
 
+// TestFolderOfAuthorities: only files under the names that openssl rehash makes are trusted.
+func TestFolderOfAuthorities(t *testing.T) {
+	a := newAuthority(t)
+	a.issue("one.test")
+	mine := a.issue("client")
+	for name, good := range map[string]bool{"1a2b3c4d.0": true, "some.pem": false} {
+		folder := t.TempDir()
+		text, err := os.ReadFile(filepath.Join(a.dir, "ca.pem"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		address := runtimetest.Serve(t, a.vhost("one.test", "SSLVerifyClient require\nSSLCACertificatePath "+folder), modules()...)
+		cfg := a.trusting("one.test")
+		cfg.Certificates = []tls.Certificate{mine}
+		if _, answer, err := exchange(address, cfg, "one.test"); (err == nil && answer != "") != good {
+			t.Errorf("%s: trusted is %v, expected %v (%v)", name, err == nil, good, err)
+		}
+	}
+}
+
 // TestNoWayAroundClientCertificates asks over a connection to an open host for one that demands a certificate.
 func TestNoWayAroundClientCertificates(t *testing.T) {
 	a := newAuthority(t)
