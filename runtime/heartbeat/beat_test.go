@@ -135,3 +135,30 @@ func TestText(t *testing.T) {
 		}
 	}
 }
+
+// TestStore writes the file that Source reads.
+func TestStore(t *testing.T) {
+	dir := t.TempDir()
+	m := newMonitor("127.0.0.1:1", newServers())
+	defer m.Close()
+	path := filepath.Join(dir, "hb.dat")
+	m.order.Store(&order{path: path})
+	m.heard.hear("10.0.0.1", Beat{Ready: 8, Busy: 2, Port: 80}, time.Now(), maxSenders)
+	for range 2 { // the second time over the first
+		m.store()
+		find, err := (&Source{Path: path}).Beats()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, ok := find("10.0.0.1"); !ok || b.Ready != 8 || b.Busy != 2 {
+			t.Errorf("%+v %v", b, ok)
+		}
+	}
+	names, err := os.ReadDir(dir)
+	if err != nil || len(names) != 1 {
+		t.Fatalf("%v %v: temporary files are left over", names, err)
+	}
+	if info, err := names[0].Info(); err != nil || info.Mode() != 0o444 {
+		t.Errorf("%v %v", info.Mode(), err)
+	}
+}
