@@ -46,6 +46,7 @@ func NewEngine(g *Graph) *Engine {
 		e.conns[i].set = map[*tracked]struct{}{}
 	}
 	e.graph.Store(g)
+	g.engine.Store(e)
 	g.childInit()
 	return e
 }
@@ -66,6 +67,7 @@ func (e *Engine) Reload(ctx context.Context, reason string) error {
 
 // Swap makes g the graph of every request from now on. The old one lives until its last request has ended.
 func (e *Engine) Swap(g *Graph) {
+	g.engine.Store(e)
 	if old := e.graph.Swap(g); old != g {
 		g.childInit()
 		old.Retire()

@@ -44,6 +44,7 @@ type Graph struct {
 	any      map[uint16]*nameChain         // of "*:port", by port
 	uses     uses
 	entries  []*stateEntry // what this graph holds in State
+	engine   atomic.Pointer[Engine]
 }
 
 type boundHook struct {
@@ -63,6 +64,9 @@ func (g *Graph) bindHooks() {
 		sort.SliceStable(g.hooks[p], func(i, j int) bool { return g.hooks[p][i].order < g.hooks[p][j].order })
 	}
 }
+
+// Engine returns the engine that serves the graph, nil for one that was never served. ChildInit sees it.
+func (g *Graph) Engine() *Engine { return g.engine.Load() }
 
 // childInit tells the modules that the graph serves from now on.
 func (g *Graph) childInit() {

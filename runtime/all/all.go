@@ -20,6 +20,7 @@ import (
 	"pinion/runtime/filter"
 	"pinion/runtime/hcheck"
 	"pinion/runtime/headers"
+	"pinion/runtime/heartbeat"
 	"pinion/runtime/http2"
 	"pinion/runtime/manager"
 	"pinion/runtime/metrics"
@@ -63,6 +64,9 @@ func list() []*runtime.Module {
 		balancer.ByRequests,
 		balancer.ByTraffic,
 		balancer.ByBusyness,
+		balancer.ByHeartbeat,
+		heartbeat.Monitor,
+		heartbeat.Sender,
 		hcheck.Module,
 		manager.Module,
 		status.Module,

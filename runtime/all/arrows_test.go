@@ -20,7 +20,7 @@ var plumbing = map[string]bool{"table": true, "pcre": true, "http1": true, "expr
 
 // friends are the modules that may import another one: what works on top of the proxy knows the proxy.
 var friends = map[string][]string{
-	"balancer": {"proxy"}, "proxyhttp": {"proxy"}, "proxyajp": {"proxy"}, "proxyfcgi": {"proxy"}, "hcheck": {"proxy", "balancer"},
+	"balancer": {"proxy", "heartbeat"}, "proxyhttp": {"proxy"}, "proxyajp": {"proxy"}, "proxyfcgi": {"proxy"}, "hcheck": {"proxy", "balancer"},
 	"mime": {"filter"}, "manager": {"proxy", "balancer"}, "status": {"proxy", "balancer"}, "metrics": {"proxy", "balancer"},
 }
 

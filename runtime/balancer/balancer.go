@@ -1,4 +1,4 @@
-// Package balancer is mod_proxy_balancer with mod_lbmethod_byrequests, _bytraffic and _bybusyness: which member of a balancer
+// Package balancer is mod_proxy_balancer with mod_lbmethod_byrequests, _bytraffic, _bybusyness and _heartbeat: which member of a balancer
 // a request goes to, by its session or by whose turn it is.
 package balancer
 
@@ -13,15 +13,18 @@ import (
 var Module = runtime.Define(runtime.Module{Name: "proxy_balancer_module", File: "mod_proxy_balancer.c",
 	PostServer: postServer, PostConfig: check})
 
-// The modules of the methods. They have no directives.
+// The modules of the methods. They have no directives here: HeartbeatStorage is mod_heartmonitor's too.
 var (
-	ByRequests = runtime.Define(runtime.Module{Name: "lbmethod_byrequests_module", File: "mod_lbmethod_byrequests.c"})
-	ByTraffic  = runtime.Define(runtime.Module{Name: "lbmethod_bytraffic_module", File: "mod_lbmethod_bytraffic.c"})
-	ByBusyness = runtime.Define(runtime.Module{Name: "lbmethod_bybusyness_module", File: "mod_lbmethod_bybusyness.c"})
+	ByRequests  = runtime.Define(runtime.Module{Name: "lbmethod_byrequests_module", File: "mod_lbmethod_byrequests.c"})
+	ByTraffic   = runtime.Define(runtime.Module{Name: "lbmethod_bytraffic_module", File: "mod_lbmethod_bytraffic.c"})
+	ByBusyness  = runtime.Define(runtime.Module{Name: "lbmethod_bybusyness_module", File: "mod_lbmethod_bybusyness.c"})
+	ByHeartbeat = runtime.Define(runtime.Module{Name: "lbmethod_heartbeat_module", File: "mod_lbmethod_heartbeat.c"})
 )
 
 // Modules returns the balancer's and the methods' modules.
-func Modules() []*runtime.Module { return []*runtime.Module{Module, ByRequests, ByTraffic, ByBusyness} }
+func Modules() []*runtime.Module {
+	return []*runtime.Module{Module, ByRequests, ByTraffic, ByBusyness, ByHeartbeat}
+}
 
 func init() {
 	proxy.SetSelector(proxy.Selector{PreRequest: preRequest, PostRequest: postRequest, Refactored: Refactor, Reset: Reset, Methods: methods})

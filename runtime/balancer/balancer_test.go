@@ -172,7 +172,7 @@ func modelTurns() (names []string) {
 // TestConcurrent elects from many goroutines, while members fail and come back, by two graphs at once: all is
 // accounted for at the end. Run it with -race.
 func TestConcurrent(t *testing.T) {
-	for _, method := range methods {
+	for _, method := range byTurns {
 		t.Run(method, func(t *testing.T) {
 			st := runtime.NewState()
 			lines := []string{"BalancerMember http://a route=a", "BalancerMember http://b route=b loadfactor=3", "BalancerMember http://c route=c",
@@ -261,7 +261,7 @@ func benchmarkElect(b *testing.B, n int, method, cookie string, change func(*pro
 }
 
 func BenchmarkElect(b *testing.B) {
-	for _, method := range methods {
+	for _, method := range byTurns {
 		for _, n := range []int{2, 20, 2000} {
 			b.Run(fmt.Sprintf("%s/%d", method, n), func(b *testing.B) { benchmarkElect(b, n, method, "", nil) })
 		}

@@ -21,7 +21,7 @@ type lbmethod struct {
 var orders = map[string]order{"byrequests": byRequests, "bytraffic": byTraffic, "bybusyness": byBusyness}
 
 // methods are the names that lbmethod= may have; the first is the default.
-var methods = []string{"byrequests", "bytraffic", "bybusyness"}
+var methods = []string{"byrequests", "bytraffic", "bybusyness", heartbeatMethod}
 
 func newMethod(b *proxy.Balancer) *lbmethod {
 	m := &lbmethod{b: b}
@@ -187,6 +187,9 @@ func (m *lbmethod) takes(i int32, depth int) bool {
 
 // byMethod finds the member whose turn it is, of the first lbset that has a usable one; -1 for none (get_best_worker).
 func (m *lbmethod) byMethod(r *runtime.Request) int32 {
+	if m.name == heartbeatMethod {
+		return m.byHeartbeat(r)
+	}
 	l := m.ledger
 	logs := r.Server.LogOn(proxy.Module, runtime.LogDebug)
 	if logs {

@@ -336,7 +336,7 @@ func (g *rig) tune(t *testing.T, i int) string {
 			}
 		}
 	case 4:
-		method := methods[g.rnd.Intn(len(methods))]
+		method := byTurns[g.rnd.Intn(len(byTurns))]
 		if method != g.x.method {
 			g.x.reset(method)
 		}
@@ -416,7 +416,7 @@ func TestModel(t *testing.T) {
 	if testing.Short() {
 		seeds = 300
 	}
-	for _, method := range methods {
+	for _, method := range byTurns {
 		t.Run(method, func(t *testing.T) {
 			for seed := range int64(seeds) {
 				g := newRig(seed, method)

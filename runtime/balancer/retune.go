@@ -9,6 +9,9 @@ func Refactor(b *proxy.Balancer) {
 
 // Reset makes the turns begin anew, as httpd's methods do each in its own way when an operator has chosen them.
 func Reset(b *proxy.Balancer) {
+	if b.LBMethod() == heartbeatMethod {
+		return
+	}
 	order := orders[b.LBMethod()]
 	restart(b, func(w *proxy.Worker) {
 		if order == byTraffic {

@@ -21,6 +21,7 @@ import (
 	"pinion/parser"
 	"pinion/runtime"
 	"pinion/runtime/core"
+	"pinion/runtime/heartbeat"
 	"pinion/runtime/proxy"
 )
 
@@ -214,7 +215,7 @@ func testPort(name string) string {
 }
 
 func testModules() []*runtime.Module {
-	return slices.Concat(core.Modules(), []*runtime.Module{proxy.Module, proxy.Pinion}, Modules())
+	return slices.Concat(core.Modules(), []*runtime.Module{proxy.Module, proxy.Pinion}, heartbeat.Modules(), Modules())
 }
 
 func compile(t testing.TB, text string, st *runtime.State) (*runtime.Graph, []*parser.Diagnostic) {

@@ -69,8 +69,8 @@ func (b *Balancer) setParam(s *setting) error {
 	return set(b, s)
 }
 
-// lbMethods are the methods httpd comes with, but for heartbeat.
-var lbMethods = []string{"byrequests", "bytraffic", "bybusyness"}
+// lbMethods are the methods httpd comes with.
+var lbMethods = []string{"byrequests", "bytraffic", "bybusyness", "heartbeat"}
 
 // LBMethods are the names that lbmethod= may have.
 func LBMethods() []string {
@@ -89,10 +89,6 @@ func checkLBMethod(name string) error {
 
 func setLBMethod(b *Balancer, s *setting) error {
 	known := LBMethods()
-	if s.val == "heartbeat" && !slices.Contains(known, s.val) {
-		d := s.errorf("unsupported", "lbmethod=heartbeat is not supported")
-		return runtime.WithDetail(d, "known are %s; bybusyness goes by the load that this server sees itself", strings.Join(known, ", "))
-	}
 	if !slices.Contains(known, s.val) {
 		d := s.errorf("bad-value", "unknown lbmethod %q", s.val)
 		return runtime.WithDetail(d, "known are %s", strings.Join(known, ", "))
