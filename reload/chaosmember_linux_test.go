@@ -61,7 +61,7 @@ func newMember(t *testing.T, route string) *member {
 	m := &member{t: t, addr: fmt.Sprintf("127.0.0.1:%d", sa.(*unix.SockaddrInet4).Port), route: route,
 		conns: map[net.Conn]bool{}, let: make(chan struct{}), did: map[string]mood{}}
 	m.live()
-	t.Cleanup(m.die)
+	t.Cleanup(func() { m.die() })
 	return m
 }
 
@@ -100,9 +100,10 @@ func (m *member) live() {
 	})
 }
 
-// die closes all; when it returns no request is being read or answered.
-func (m *member) die() {
+// die closes all; when it returns no request is being read or answered. It returns how many connections it had.
+func (m *member) die() (open int) {
 	m.mu.Lock()
+	open = len(m.conns)
 	if m.l != nil {
 		m.l.Close()
 		m.l = nil
@@ -113,6 +114,7 @@ func (m *member) die() {
 	m.mu.Unlock()
 	m.turn(answers)
 	m.wg.Wait()
+	return open
 }
 
 // turn changes the mood and lets go of the requests that are stalled.
@@ -146,18 +148,18 @@ func (m *member) serve(c net.Conn) {
 		if _, err := io.Copy(io.Discard, req.Body); err != nil {
 			return
 		}
-		if !m.answer(c, req.Header.Get("X-Id")) {
+		if !m.answer(c, req.Method, req.Header.Get("X-Id")) {
 			return
 		}
 	}
 }
 
 // answer does what the mood is. It tells whether the connection is kept.
-func (m *member) answer(c net.Conn, id string) bool {
+func (m *member) answer(c net.Conn, method, id string) bool {
 	m.mu.Lock()
 	m.seen++
-	if _, twice := m.did[id]; twice {
-		m.t.Errorf("%s got request %s twice", m.route, id)
+	if was, twice := m.did[id]; twice && (method == "POST" || was != resets) {
+		m.t.Errorf("%s got %s %s twice, and did %d first", m.route, method, id, was)
 	}
 	does, let := m.mood, m.let
 	m.did[id] = does
