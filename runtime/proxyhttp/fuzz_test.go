@@ -38,6 +38,11 @@ func FuzzAnswer(f *testing.F) {
 		if head {
 			method = "HEAD"
 		}
+		// A backend that closes just as the request before went out has never seen it, and left its answer here.
+		select {
+		case <-answers:
+		default:
+		}
 		answers <- answer
 		io.WriteString(c, method+" / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nUpgrade: websocket\r\n\r\n")
 		r := bufio.NewReader(c)
