@@ -324,10 +324,22 @@ func (x *exchange) connect() runtime.Result {
 	timeout := x.w.Timeout(x.r)
 	c.SetReadTimeout(timeout)
 	c.SetWriteTimeout(timeout)
-	if st := x.w.State; st.Retries.Load() != 0 || st.ErrorTime.Load() != 0 {
-		st.Retries.Store(0)
-		st.ErrorTime.Store(0)
+	return x.connected()
+}
+
+// connected notes that the worker can be connected to. One that another request has put in error meanwhile stays so, and
+// this request goes elsewhere, as in httpd: without the time of its error the worker would be tried again at once.
+func (x *exchange) connected() runtime.Result {
+	st := x.w.State
+	failed := st.ErrorTime.Load()
+	if failed == 0 && st.Retries.Load() == 0 {
+		return runtime.OK
 	}
+	if !x.w.Usable() {
+		return 503
+	}
+	st.Retries.Store(0)
+	st.ErrorTime.CompareAndSwap(failed, 0)
 	return runtime.OK
 }
 
