@@ -116,7 +116,15 @@ type ErrConfig struct{ Diags parser.Diagnostics }
 
 // Error implements error.
 func (e *ErrConfig) Error() string {
-	return fmt.Sprintf("the configuration has %d errors", e.Diags.Count(parser.Error))
+	return "the configuration has " + errorCount(e.Diags)
+}
+
+// errorCount is "1 error" or "3 errors".
+func errorCount(d parser.Diagnostics) string {
+	if n := d.Count(parser.Error); n != 1 {
+		return fmt.Sprintf("%d errors", n)
+	}
+	return "1 error"
 }
 
 // Run loads the configuration, serves it and keeps it up to date until stop yields or ctx is done. A first load that
@@ -354,7 +362,7 @@ func (s *Supervisor) logOutcome(st *Status) {
 			}
 		}
 	}
-	s.logf(runtime.LogErr, "the new configuration was refused (%d errors), %s goes on serving", st.Diags.Count(parser.Error), st.Hash)
+	s.logf(runtime.LogErr, "the new configuration was refused (%s), %s goes on serving", errorCount(st.Diags), st.Hash)
 }
 
 func (s *Supervisor) logf(l runtime.Level, format string, args ...any) {
