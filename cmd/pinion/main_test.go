@@ -43,6 +43,9 @@ func TestScripts(t *testing.T) {
 				return err == nil && len(changed) == 0 && len(sites) == 1, nil
 			case "apache2":
 				_, err := os.Stat("/usr/lib/apache2/modules/mod_mpm_event.so")
+				if err == nil {
+					_, err = exec.LookPath("apache2")
+				}
 				return err == nil, nil
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
