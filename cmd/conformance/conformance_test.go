@@ -32,6 +32,13 @@ func TestConformance(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
+			diff, err := c.Replay(t.Context(), target)
+			if err == nil && diff == "" {
+				return
+			}
+			// On a machine that is busy with the other packages' tests a step can come too late for what httpd was
+			// recorded with. What pinion does otherwise it does otherwise twice.
+			t.Logf("differs at the first try: %v\n%s", err, diff)
 			casefile.Run(t, c, target)
 		})
 	}
