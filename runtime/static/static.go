@@ -11,7 +11,6 @@ import (
 // Module is the part of httpd's core that serves files.
 var Module = runtime.Define(runtime.Module{Name: "core", File: "core.c", Hooks: []runtime.Hook{
 	{Phase: runtime.TranslateName, Order: runtime.ReallyLast, Always: true, Run: translate},
-	{Phase: runtime.MapToStorage, Order: runtime.Middle, Always: true, Run: trace},
 	{Phase: runtime.MapToStorage, Order: runtime.Middle, Always: true, Run: pong},
 	{Phase: runtime.MapToStorage, Order: runtime.ReallyLast, Always: true, Run: mapToStorage},
 	// A file of an unknown type is nobody else's matter.
