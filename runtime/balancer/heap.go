@@ -2,17 +2,44 @@ package balancer
 
 import "slices"
 
-// ahead tells whether member a stands before b in the heap of their group: both have the same factor and ticks, so their
-// bases say which lbstatus is higher.
-func (l *ledger) ahead(a, b int32) bool {
-	x, y := &l.members[a], &l.members[b]
-	if x.key != y.key {
-		return x.key < y.key
+// entry is what a group's heap compares. It holds copies, so that an election among thousands of members stays within few cache
+// lines: comparing the members themselves, an election among 2,000 cost 2.5 times one of two; it is 1.9 times now (BenchmarkElect).
+type entry struct {
+	key  int64 // member.key
+	debt int64 // -member.base: all of a group have the same factor and ticks, so their bases say which lbstatus is higher
+	i    int32 // the member
+}
+
+func (a entry) ahead(b entry) bool {
+	if a.key != b.key {
+		return a.key < b.key
 	}
-	if x.base != y.base && l.order != byTraffic {
-		return x.base > y.base
+	if a.debt != b.debt {
+		return a.debt < b.debt
 	}
-	return a < b
+	return a.i < b.i
+}
+
+// behind is 1 where b is ahead of a, else 0. Written without branches: which child is ahead can't be guessed by the processor.
+func behind(a, b *entry) int {
+	return number(b.key < a.key) | number(b.key == a.key)&(number(b.debt < a.debt)|number(b.debt == a.debt)&number(b.i < a.i))
+}
+
+func number(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// entry returns what the member's heap is to compare now.
+func (l *ledger) entry(i int32) entry {
+	m := &l.members[i]
+	e := entry{key: m.key, i: i}
+	if l.order != byTraffic {
+		e.debt = -m.base
+	}
+	return e
 }
 
 // rekey looks at what is compared before lbstatus.
@@ -29,16 +56,14 @@ func (l *ledger) rekey(i int32) {
 // top returns the first of the heap. Traffic only grows, and nobody tells: so a key in the heap may be too low, never too high,
 // and the first one whose key is still right is the least of all.
 func (l *ledger) top(g *group) int32 {
-	i := g.heap[0]
 	for l.order == byTraffic {
-		was := l.members[i].key
-		if l.rekey(i); l.members[i].key <= was {
+		first := g.heap[0]
+		if l.rekey(first.i); l.members[first.i].key <= first.key {
 			break
 		}
-		l.down(g, 0)
-		i = g.heap[0]
+		l.sift(g, 0, l.entry(first.i))
 	}
-	return i
+	return g.heap[0].i
 }
 
 // group returns the pool's group of the factor, made where there is none. Traffic needs no groups: no tick changes it.
@@ -61,8 +86,11 @@ func (p *pool) group(l *ledger, factor int64) *group {
 // init puts the pool's heaps in order after all keys and bases may have changed.
 func (p *pool) init(l *ledger) {
 	for _, g := range p.groups {
+		for at, e := range g.heap {
+			g.heap[at] = l.entry(e.i)
+		}
 		for at := len(g.heap)/2 - 1; at >= 0; at-- {
-			l.down(g, at)
+			l.sift(g, at, g.heap[at])
 		}
 	}
 }
@@ -70,43 +98,65 @@ func (p *pool) init(l *ledger) {
 // fix moves the member to where it belongs in its heap after its key or base has changed.
 func (l *ledger) fix(i int32) {
 	m := &l.members[i]
-	if m.group != nil {
-		l.down(m.group, m.pos)
-		l.up(m.group, m.pos)
+	if m.group == nil {
+		return
 	}
+	g, at, e := m.group, int(l.pos[i]), l.entry(i)
+	if at > 0 && e.ahead(g.heap[(at-1)/2]) {
+		l.rise(g, at, 0, e)
+		return
+	}
+	l.sift(g, at, e)
 }
 
-func (l *ledger) up(g *group, at int) {
-	for at > 0 {
+// push adds the member to the heap of its group.
+func (l *ledger) push(i int32) {
+	g, e := l.members[i].group, l.entry(i)
+	g.heap = append(g.heap, e)
+	l.rise(g, len(g.heap)-1, 0, e)
+}
+
+// rise puts e at the place at, or above it as long as it is ahead of what stands there, no further than to the place top.
+func (l *ledger) rise(g *group, at, top int, e entry) {
+	for at > top {
 		parent := (at - 1) / 2
-		if !l.ahead(g.heap[at], g.heap[parent]) {
-			return
+		if !e.ahead(g.heap[parent]) {
+			break
 		}
-		l.swap(g, at, parent)
+		l.put(g, at, g.heap[parent])
 		at = parent
 	}
+	l.put(g, at, e)
 }
 
-func (l *ledger) down(g *group, at int) {
-	for {
-		child := 2*at + 1
-		if child >= len(g.heap) {
-			return
+// sift puts e at the place at, or below it. The elected go all the way down, mostly; so it looks for the way down first, which
+// takes one comparison a level instead of two, and rises from there.
+func (l *ledger) sift(g *group, at int, e entry) {
+	top := at
+	for child := 2*at + 1; child < len(g.heap); child = 2*at + 1 {
+		if child+1 < len(g.heap) {
+			child += behind(&g.heap[child], &g.heap[child+1])
 		}
-		if child+1 < len(g.heap) && l.ahead(g.heap[child+1], g.heap[child]) {
-			child++
-		}
-		if !l.ahead(g.heap[child], g.heap[at]) {
-			return
-		}
-		l.swap(g, at, child)
+		l.put(g, at, g.heap[child])
 		at = child
 	}
+	l.rise(g, at, top, e)
 }
 
-func (l *ledger) swap(g *group, a, b int) {
-	g.heap[a], g.heap[b] = g.heap[b], g.heap[a]
-	l.members[g.heap[a]].pos, l.members[g.heap[b]].pos = a, b
+func (l *ledger) put(g *group, at int, e entry) {
+	g.heap[at] = e
+	l.pos[e.i] = int32(at)
+}
+
+// pull takes the member out of the heap of its group.
+func (l *ledger) pull(i int32) {
+	g, at := l.members[i].group, int(l.pos[i])
+	last := len(g.heap) - 1
+	moved := g.heap[last]
+	if g.heap = g.heap[:last]; at < last {
+		l.put(g, at, moved)
+		l.fix(moved.i)
+	}
 }
 
 // insert adds i to a list in ascending order.

@@ -27,6 +27,7 @@ const (
 type ledger struct {
 	order   order
 	members []member
+	pos     []int32  // of each member in group.heap; apart from the members, as elections write many of them
 	sets    []*lbset // by their number
 	sick    []int32  // members in error, in the order of the file
 	ticks   int64    // elections by a session's route: each counts for every usable member
@@ -45,7 +46,6 @@ type member struct {
 	base   int64 // lbstatus without what the ticks add
 	key    int64 // what is compared before lbstatus: traffic, when last looked at, or open requests
 	group  *group
-	pos    int // in group.heap
 }
 
 // role is what a member may be elected as.
@@ -81,7 +81,7 @@ type pool struct {
 // group is a pool's members of one factor.
 type group struct {
 	pool *pool
-	heap []int32
+	heap []entry
 }
 
 func newLedger(o order) *ledger { return &ledger{order: o} }
@@ -89,6 +89,7 @@ func newLedger(o order) *ledger { return &ledger{order: o} }
 // add appends a member of the set with that number.
 func (l *ledger) add(st *proxy.WorkerState, factor int64, number int) {
 	l.members = append(l.members, member{state: st, factor: factor, set: l.lbset(number)})
+	l.pos = append(l.pos, 0)
 }
 
 func (l *ledger) lbset(number int) *lbset {
@@ -173,9 +174,7 @@ func (l *ledger) place(i int32, status proxy.Status, as role) {
 	m.base += now - l.lbstatus(i)
 	if m.group != nil {
 		l.rekey(i)
-		m.pos = len(m.group.heap)
-		m.group.heap = append(m.group.heap, i)
-		l.up(m.group, m.pos)
+		l.push(i)
 	}
 }
 
@@ -197,12 +196,7 @@ func (l *ledger) remove(i int32) {
 	if g := m.group; g != nil {
 		g.pool.total -= m.factor
 		g.pool.size--
-		at, last := m.pos, len(g.heap)-1
-		l.swap(g, at, last)
-		g.heap = g.heap[:last]
-		if at < last {
-			l.fix(g.heap[at])
-		}
+		l.pull(i)
 		m.group = nil
 	}
 }
@@ -216,7 +210,9 @@ func (l *ledger) bySession(i int32) {
 // charge takes total off the lbstatus of the elected.
 func (l *ledger) charge(i int32, total int64) {
 	l.members[i].base -= total
-	l.fix(i)
+	if l.order != byTraffic {
+		l.fix(i)
+	}
 }
 
 // best finds who of the set is to work, and what it is charged with then; -1 where nobody is usable.
