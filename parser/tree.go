@@ -39,6 +39,12 @@ type Node struct {
 	Place    Place
 	Parent   *Node
 	Children []*Node // of a section, in order
+
+	// ID names a <VirtualHost> that stands in no other section, over Loads with one Cache: the same ID is the same section with the
+	// same content. 0 for all else.
+	ID uint64
+	// Stub says that only Def, Name, Place and ID are there: see Cache.Keep.
+	Stub bool
 }
 
 // Tree is what a configuration says after everything that is decided at reading time has been decided.

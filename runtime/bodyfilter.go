@@ -207,7 +207,7 @@ func (r *Request) FiltersBody(length int64) bool {
 
 // OutputFilter returns the filter of that name, whose case doesn't matter; nil where no module has it.
 func (c *Compiler) OutputFilter(name string) *OutputFilter {
-	for _, m := range c.Graph.modules {
+	for _, m := range c.Graph.modules.list {
 		for i := range m.OutputFilters {
 			if EqualFold(m.OutputFilters[i].Name, name) {
 				return &m.OutputFilters[i]
@@ -219,7 +219,7 @@ func (c *Compiler) OutputFilter(name string) *OutputFilter {
 
 // OutputFilterNames are the names of all filters.
 func (c *Compiler) OutputFilterNames() (names []string) {
-	for _, m := range c.Graph.modules {
+	for _, m := range c.Graph.modules.list {
 		for i := range m.OutputFilters {
 			names = append(names, m.OutputFilters[i].Name)
 		}

@@ -28,10 +28,15 @@ type Compiler struct {
 	Offline bool
 	Test    bool // see Options
 
-	diags   []*parser.Diagnostic
-	adopted map[string]bool
-	told    map[finding]*parser.Diagnostic
-	bad     bool
+	diags    []*parser.Diagnostic
+	told     map[finding]*parser.Diagnostic
+	bad      bool
+	outdated bool
+
+	cur      *unit   // whose server is being compiled
+	compiled []*unit // that this compile makes
+	units    map[*Server]*unit
+	nodes    map[*Server]*parser.Node
 }
 
 // finding tells equal diagnostics apart from others: what is read a hundred times has its mistakes told once.
@@ -56,12 +61,9 @@ type Cmd struct {
 // Compile turns a resolved tree into a Graph. With an error among the diagnostics the Graph is nil and nothing of it
 // is left in the State.
 func Compile(tree *parser.Tree, modules []*Module, o Options) (*Graph, []*parser.Diagnostic) {
-	if o.State == nil {
-		o.State = NewState()
-	}
-	g := &Graph{State: o.State, modules: modules, Process: map[string][]string{}, Hash: o.Hash}
-	c := &Compiler{Graph: g, Tree: tree, Offline: o.Offline, Test: o.Test, adopted: map[string]bool{}, told: map[finding]*parser.Diagnostic{}}
-	g.bindHooks()
+	c := newCompiler(tree, modules, o)
+	g := c.Graph
+	g.modules = newModuleSet(modules)
 	for _, m := range modules {
 		if m.File == "http_core.c" {
 			g.httpCore = m
@@ -69,21 +71,37 @@ func Compile(tree *parser.Tree, modules []*Module, o Options) (*Graph, []*parser
 	}
 	g.Main = c.newServer(tree.Root.Place)
 	g.Main.Main = true
-	g.Servers = []*Server{g.Main}
+	c.cur = c.newUnit(g.Main, tree.Root)
 	c.walk(tree.Root.Children, &Cmd{Compiler: c, Server: g.Main, Dir: g.Main.Dir})
-	if !c.bad {
+	return c.end()
+}
+
+func newCompiler(tree *parser.Tree, modules []*Module, o Options) *Compiler {
+	if o.State == nil {
+		o.State = NewState()
+	}
+	g := &Graph{State: o.State, Process: map[string][]string{}, Hash: o.Hash, conf: make([]any, moduleCount.Load()), whole: &unit{refs: 1},
+		mainHash: hashMain(tree.Root), serverRoot: tree.ServerRoot}
+	return &Compiler{Graph: g, Tree: tree, Offline: o.Offline, Test: o.Test, told: map[finding]*parser.Diagnostic{},
+		units: map[*Server]*unit{}, nodes: map[*Server]*parser.Node{}}
+}
+
+// end completes what was walked through.
+func (c *Compiler) end() (*Graph, []*parser.Diagnostic) {
+	g := c.Graph
+	if !c.bad && !c.outdated {
 		c.finish()
 	}
-	sortDiagnostics(c.diags, tree)
-	if c.bad {
-		g.State.release(g.entries)
+	sortDiagnostics(c.diags, c.Tree)
+	if c.bad || c.outdated {
+		g.State.release(g)
 		return nil, c.diags
 	}
 	return g, c.diags
 }
 
 func (c *Compiler) newServer(at parser.Place) *Server {
-	s := &Server{Graph: c.Graph, Place: at, conf: make([]any, moduleCount.Load()), Errors: StderrLog}
+	s := &Server{modules: c.Graph.modules, Place: at, conf: make([]any, moduleCount.Load()), Errors: StderrLog}
 	s.Dir = c.NewDir()
 	return s
 }
@@ -118,7 +136,7 @@ func (c *Cmd) Children(dir *DirConfig, s *Section) {
 // Module returns the module of this graph with that name ("headers_module", "mod_headers.c" or, as LogLevel writes
 // it, "headers"), nil where there is none.
 func (c *Compiler) Module(name string) *Module {
-	for _, m := range c.Graph.modules {
+	for _, m := range c.Graph.modules.list {
 		if m.Name == name || m.File == name || m.Name == name+"_module" {
 			return m
 		}
@@ -223,10 +241,18 @@ func (c *Cmd) asDiagnostic(err error) *parser.Diagnostic {
 }
 
 // Watch makes a change of the file, an absolute path, reload the configuration.
-func (c *Compiler) Watch(path string) { c.Graph.Files = append(c.Graph.Files, path) }
+func (c *Compiler) Watch(path string) { c.holder().files = append(c.holder().files, path) }
 
 // WatchFolder makes a change of any file in the folder, an absolute path, reload the configuration: a new file too.
-func (c *Compiler) WatchFolder(path string) { c.Graph.Folders = append(c.Graph.Folders, path) }
+func (c *Compiler) WatchFolder(path string) { c.holder().folders = append(c.holder().folders, path) }
+
+// holder is what things belong to now.
+func (c *Compiler) holder() *unit {
+	if c.cur == nil {
+		return c.Graph.whole
+	}
+	return c.cur
+}
 
 // ServerPath makes a path absolute by ServerRoot (ap_server_root_relative).
 func (c *Compiler) ServerPath(path string) string {
@@ -240,6 +266,9 @@ func (c *Compiler) ServerPath(path string) string {
 func (c *Compiler) Report(d *parser.Diagnostic) {
 	if d.Severity == parser.Error {
 		c.bad = true
+	}
+	if c.cur != nil {
+		c.cur.diags = append(c.cur.diags, d)
 	}
 	key := finding{d.Place.File, d.Place.Range.Start.Offset, d.Code, d.Summary}
 	if old := c.told[key]; old != nil && d.Place.Range.Start.Line > 0 {
@@ -283,52 +312,60 @@ func sortDiagnostics(diags []*parser.Diagnostic, tree *parser.Tree) {
 // finish merges the main server into each vhost, lets the modules finish, and builds the indexes.
 func (c *Compiler) finish() {
 	g := c.Graph
+	c.cur = nil
+	for _, u := range c.compiled {
+		c.units[u.server] = u
+		if u.server.Main {
+			u.base = baseOf(u.server)
+		} else {
+			u.names = namesOf(u.server)
+			c.inherit(u.server, g.units[0].base)
+		}
+		sealServer(u.server)
+	}
 	c.warnSameNames()
-	for i, s := range g.Servers {
-		s.Index = i
-		if i > 0 {
-			c.inherit(s, g.Main)
-		}
-	}
-	for _, s := range g.Servers {
-		sealServer(s)
-	}
-	for _, m := range g.modules {
+	for _, m := range g.modules.list {
 		if m.PostServer != nil {
-			for _, s := range g.Servers {
-				m.PostServer(c, s)
+			for _, u := range c.compiled {
+				c.cur = u
+				m.PostServer(c, u.server)
 			}
+			c.cur = nil
 		}
 	}
-	for _, m := range g.modules {
+	for _, m := range g.modules.list {
 		if m.PostConfig != nil {
 			m.PostConfig(c)
 		}
 	}
 	// PostServer and PostConfig may have given a server its configuration of a module: hooks are bound after them.
-	for _, s := range g.Servers {
-		s.Dir.bindPhases()
+	for _, u := range c.compiled {
+		u.server.Dir.bindPhases()
+	}
+	for _, u := range append(g.units[:len(g.units):len(g.units)], g.whole) {
+		g.Files = append(g.Files, u.files...)
+		g.Folders = append(g.Folders, u.folders...)
 	}
 	g.indexVHosts()
 }
 
 // inherit lays the vhost s over the main server (fixup_virtual_hosts).
-func (c *Compiler) inherit(s, base *Server) {
-	s.Settings = s.Settings.over(&base.Settings)
-	s.Admin = s.Admin.Over(base.Admin)
-	s.DocRoot = s.DocRoot.Over(base.DocRoot)
+func (c *Compiler) inherit(s *Server, main *base) {
+	s.Settings = s.Settings.over(&main.settings)
+	s.Admin = s.Admin.Over(main.admin)
+	s.DocRoot = s.DocRoot.Over(main.docRoot)
 	if s.Errors == StderrLog {
-		s.Errors = base.Errors
+		s.Errors = main.errors
 	}
-	for _, m := range c.Graph.modules {
-		s.conf[m.index] = mergeConf(m.MergeServer, base.conf[m.index], s.conf[m.index])
-		s.Dir.conf[m.index] = mergeConf(m.MergeDir, base.Dir.conf[m.index], s.Dir.conf[m.index])
+	for _, m := range c.Graph.modules.list {
+		s.conf[m.index] = mergeConf(m.MergeServer, main.conf[m.index], s.conf[m.index])
+		s.Dir.conf[m.index] = mergeConf(m.MergeDir, main.dir[m.index], s.Dir.conf[m.index])
 	}
-	s.Dir.Core = s.Dir.Core.over(&base.Dir.Core)
+	s.Dir.Core = s.Dir.Core.over(&main.core)
 	join := func(a, b []*Section) []*Section { return append(a[:len(a):len(a)], b...) }
-	s.Directories = join(base.Directories, s.Directories)
-	s.Locations = join(base.Locations, s.Locations)
-	s.ProxySects = join(base.ProxySects, s.ProxySects)
+	s.Directories = join(main.directories, s.Directories)
+	s.Locations = join(main.locations, s.Locations)
+	s.ProxySects = join(main.proxySects, s.ProxySects)
 }
 
 // sealServer puts the sections in the order they are matched in, and indexes them.

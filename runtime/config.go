@@ -8,10 +8,9 @@ import (
 )
 
 // Server is one server_rec: the main server or a virtual host, with what it inherited already merged in.
-// It is immutable once its Graph is compiled, and safe for concurrent use from then on.
+// It is immutable once its Graph is compiled, and safe for concurrent use from then on. Graphs share it as long as what it was
+// compiled from stays the same, so it knows none: a request knows its own.
 type Server struct {
-	Graph *Graph
-	Index int  // 0 is the main server
 	Main  bool // the server outside of every <VirtualHost>
 	Place parser.Place
 
@@ -37,6 +36,7 @@ type Server struct {
 	directories directoryIndex
 
 	conf     []any // per-server configuration by module
+	modules  *moduleSet
 	memoSize memoCount
 }
 
@@ -219,6 +219,22 @@ func OwnServerConf[T any](s *Server, m *Module) *T {
 	}
 	v := new(T)
 	s.conf[m.index] = v
+	return v
+}
+
+// GraphConf returns what the module keeps of a whole Graph, nil where it keeps nothing.
+func GraphConf[T any](g *Graph, m *Module) *T {
+	v, _ := g.conf[m.index].(*T)
+	return v
+}
+
+// OwnGraphConf returns what the module keeps of a whole Graph to write to, made new at the first call. Only while compiling.
+func OwnGraphConf[T any](g *Graph, m *Module) *T {
+	if v, ok := g.conf[m.index].(*T); ok {
+		return v
+	}
+	v := new(T)
+	g.conf[m.index] = v
 	return v
 }
 

@@ -37,14 +37,17 @@ type Graph struct {
 	// Protocols serve connections that agreed on another protocol than HTTP/1 by ALPN, until their end.
 	Protocols map[string]func(e *Engine, nc net.Conn, c *Conn)
 
-	modules  []*Module
-	httpCore *Module // http_core, in whose name the head of an answer is refused; nil without it
-	hooks    [nPhases][]boundHook
-	addrs    map[netip.AddrPort]*nameChain // by address; port 0 stands for every port
-	any      map[uint16]*nameChain         // of "*:port", by port
-	uses     uses
-	entries  []*stateEntry // what this graph holds in State
-	engine   atomic.Pointer[Engine]
+	modules    *moduleSet
+	httpCore   *Module                       // http_core, in whose name the head of an answer is refused; nil without it
+	conf       []any                         // what modules keep of the whole Graph
+	addrs      map[netip.AddrPort]*nameChain // by address; port 0 stands for every port
+	any        map[uint16]*nameChain         // of "*:port", by port
+	uses       uses
+	units      []*unit  // of Servers, in their order
+	whole      *unit    // what was compiled for the graph as a whole
+	mainHash   [32]byte // of what stands outside of every <VirtualHost>
+	serverRoot string
+	engine     atomic.Pointer[Engine]
 }
 
 type boundHook struct {
@@ -54,15 +57,24 @@ type boundHook struct {
 	always bool
 }
 
-func (g *Graph) bindHooks() {
-	for _, m := range g.modules {
+// moduleSet is the modules of a Graph, and their hooks in the order that they run. Immutable.
+type moduleSet struct {
+	list  []*Module
+	hooks [nPhases][]boundHook
+}
+
+func newModuleSet(modules []*Module) *moduleSet {
+	set := &moduleSet{list: modules}
+	for _, m := range modules {
 		for _, h := range m.Hooks {
-			g.hooks[h.Phase] = append(g.hooks[h.Phase], boundHook{h.Run, m.index, h.Order, h.Always})
+			set.hooks[h.Phase] = append(set.hooks[h.Phase], boundHook{h.Run, m.index, h.Order, h.Always})
 		}
 	}
-	for p := range g.hooks {
-		sort.SliceStable(g.hooks[p], func(i, j int) bool { return g.hooks[p][i].order < g.hooks[p][j].order })
+	for p, hooks := range set.hooks {
+		sort.SliceStable(hooks, func(i, j int) bool { return hooks[i].order < hooks[j].order })
+		set.hooks[p] = hooks
 	}
+	return set
 }
 
 // Engine returns the engine that serves the graph, nil for one that was never served. ChildInit sees it.
@@ -70,7 +82,7 @@ func (g *Graph) Engine() *Engine { return g.engine.Load() }
 
 // childInit tells the modules that the graph serves from now on.
 func (g *Graph) childInit() {
-	for _, m := range g.modules {
+	for _, m := range g.modules.list {
 		if m.ChildInit != nil {
 			m.ChildInit(g)
 		}
@@ -323,7 +335,7 @@ func (g *Graph) Retire() {
 
 func (g *Graph) tryClose() {
 	if g.uses.total() == 0 && g.uses.closed.CompareAndSwap(false, true) {
-		g.State.release(g.entries)
+		g.State.release(g)
 	}
 }
 

@@ -72,10 +72,13 @@ type Module struct {
 	// MergeServer and MergeDir return a new configuration: add laid over base, neither changed. They are
 	// called only where both exist. Without them add simply replaces base.
 	MergeServer, MergeDir func(base, add any) any
-	// PostConfig runs once when every vhost is merged, in the order of the modules. It reports through c.
-	PostConfig func(c *Compiler)
-	// PostServer runs for each merged vhost (and the main server), before PostConfig.
+	// PostServer runs for each server that is compiled, the main server first, when all are merged, in the order of the modules.
 	PostServer func(c *Compiler, s *Server)
+	// PostConfig runs once for each Graph, after PostServer. Servers that the graph before had already (see Compiler.Compiled) it must
+	// not change: what it makes of them all it keeps in its GraphConf.
+	PostConfig func(c *Compiler)
+	// Outdated tells whether something beside its text would make a server another one if it were compiled again now.
+	Outdated func(s *Server) bool
 	// ChildInit runs each time a graph begins to serve, before the graph that it replaces is let go of. What was compiled but
 	// never served never sees it.
 	ChildInit func(g *Graph)

@@ -9,27 +9,27 @@ import (
 )
 
 // warnSameNames tells of a virtual host's name that an earlier one at the same address has: it is never reached by it.
-// httpd is silent about it, and people look for the reason for hours. Call it before servers without a name get one.
+// httpd is silent about it, and people look for the reason for hours.
 func (c *Compiler) warnSameNames() {
 	type key struct {
 		ip   netip.Addr
 		port uint16
 		name string
 	}
-	first := map[key]*Server{}
-	for _, s := range c.Graph.Servers[1:] {
-		told := map[string]bool{}
-		for _, name := range append([]string{s.ServerName}, s.Aliases...) {
-			if name == "" {
-				continue
-			}
-			name = strings.ToLower(name)
+	first := make(map[key]*Server, 2*len(c.Graph.units))
+	for _, u := range c.Graph.units[1:] {
+		s := u.server
+		var told map[string]bool
+		for _, name := range u.names {
 			for _, a := range s.Addrs {
 				k := key{a.IP, a.Port, name}
 				switch have := first[k]; {
 				case have == nil:
 					first[k] = s
 				case have != s && !told[name]:
+					if told == nil {
+						told = map[string]bool{}
+					}
 					told[name] = true
 					c.Report(&parser.Diagnostic{Severity: parser.Warning, Code: "duplicate-name", Place: c.placeOfName(s, name),
 						Summary: fmt.Sprintf("an earlier virtual host at this address has the name %q: requests for it go there", name),
@@ -39,6 +39,16 @@ func (c *Compiler) warnSameNames() {
 			}
 		}
 	}
+}
+
+// namesOf are the names that a virtual host is given, before one without any gets its own.
+func namesOf(s *Server) (names []string) {
+	for _, name := range append([]string{s.ServerName}, s.Aliases...) {
+		if name != "" {
+			names = append(names, lowerASCII(name))
+		}
+	}
+	return names
 }
 
 // placeOfName is where a virtual host's name is written, its <VirtualHost> where that can't be found.

@@ -50,10 +50,12 @@ func openVirtualHost(c *Cmd) error {
 	if len(s.Addrs) > 0 {
 		s.Port = int(s.Addrs[0].Port)
 	}
-	c.Graph.Servers = append(c.Graph.Servers, s)
+	main := c.cur
+	c.cur = c.newUnit(s, c.Node)
 	in := *c
 	in.Server, in.Dir, in.Section = s, s.Dir, nil
 	c.walk(c.Node.Children, &in)
+	c.cur = main
 	return nil
 }
 

@@ -22,19 +22,17 @@ type stateEntry struct {
 // NewState returns an empty state.
 func NewState() *State { return &State{entries: map[string]*stateEntry{}} }
 
-// Adopt returns the value that lives under key, or one that make makes. It lives as long as a graph that adopted it;
-// then it is closed if it is an io.Closer. The same key must always hold the same type.
+// Adopt returns the value that lives under key, or one that make makes. It lives as long as a graph has the server that is being
+// compiled, or in PostConfig as long as the graph; then it is closed if it is an io.Closer. The same key must always hold the same
+// type.
 func Adopt[T any](c *Compiler, key string, make func() (T, error)) (T, error) {
 	st := c.Graph.State
 	st.mu.Lock()
 	defer st.mu.Unlock()
+	u := c.holder()
 	if e, ok := st.entries[key]; ok {
-		if c.adopted[key] {
-			return e.value.(T), nil
-		}
-		c.adopted[key] = true
 		e.refs++
-		c.Graph.entries = append(c.Graph.entries, e)
+		u.entries = append(u.entries, e)
 		return e.value.(T), nil
 	}
 	v, err := make()
@@ -44,8 +42,7 @@ func Adopt[T any](c *Compiler, key string, make func() (T, error)) (T, error) {
 	}
 	e := &stateEntry{key, v, 1}
 	st.entries[key] = e
-	c.adopted[key] = true
-	c.Graph.entries = append(c.Graph.entries, e)
+	u.entries = append(u.entries, e)
 	return v, nil
 }
 
@@ -59,9 +56,23 @@ func (st *State) Peek(key string) (any, bool) {
 	return nil, false
 }
 
-func (st *State) release(entries []*stateEntry) {
+// release lets go of what g holds.
+func (st *State) release(g *Graph) {
 	var gone []io.Closer
 	st.mu.Lock()
+	for _, u := range append(g.units[:len(g.units):len(g.units)], g.whole) {
+		if u.refs--; u.refs == 0 {
+			gone = st.drop(u.entries, gone)
+		}
+	}
+	st.mu.Unlock()
+	for _, c := range gone {
+		c.Close()
+	}
+}
+
+// drop appends what nobody holds any more to gone. st.mu is held.
+func (st *State) drop(entries []*stateEntry, gone []io.Closer) []io.Closer {
 	for _, e := range entries {
 		if e.refs--; e.refs == 0 {
 			delete(st.entries, e.key)
@@ -70,10 +81,7 @@ func (st *State) release(entries []*stateEntry) {
 			}
 		}
 	}
-	st.mu.Unlock()
-	for _, c := range gone {
-		c.Close()
-	}
+	return gone
 }
 
 // Reopen calls Reopen on every value that has it: log files after a rotation. Errors go to failed.

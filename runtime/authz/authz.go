@@ -36,10 +36,8 @@ func Modules() []*runtime.Module {
 	return []*runtime.Module{Compat, AllowMethods, Basic, Authn, AuthnFile, Module, GroupFile, Host, User}
 }
 
-// registry gathers the configurations that hold Require, to check them when each is complete. It is no module of a
-// server: it never gets into the modules' list, and so into no request.
-var registry = runtime.Define(runtime.Module{Name: "authz_registry"})
-
+// registered gathers the configurations that hold Require while a Graph is compiled, to check them when each is complete, and the files that
+// several of them name.
 type registered struct {
 	rules []*rules
 	files map[string]*passwords

@@ -75,7 +75,7 @@ func setUserFile(c *runtime.Cmd) error {
 	if c.Offline {
 		return nil
 	}
-	all := runtime.OwnServerConf[registered](c.Graph.Main, registry)
+	all := runtime.OwnGraphConf[registered](c.Graph, Module)
 	if users := all.files[p]; users != nil {
 		conf.users = users
 		return nil
@@ -105,7 +105,7 @@ func setGroupFile(c *runtime.Cmd) error {
 	if c.Offline {
 		return nil
 	}
-	all := runtime.OwnServerConf[registered](c.Graph.Main, registry)
+	all := runtime.OwnGraphConf[registered](c.Graph, Module)
 	if g := all.group[p]; g != nil {
 		conf.groups = g
 		return nil

@@ -87,7 +87,7 @@ func rulesOf(c *runtime.Cmd) *rules {
 	conf := runtime.OwnDirConf[rules](c.Dir, Module)
 	if !known {
 		conf.place = c.Node.Place
-		all := runtime.OwnServerConf[registered](c.Graph.Main, registry)
+		all := runtime.OwnGraphConf[registered](c.Graph, Module)
 		all.rules = append(all.rules, conf)
 	}
 	return conf
@@ -181,7 +181,7 @@ func openRequire(c *runtime.Cmd) error {
 
 // checkRules refuses rules that can only say no: nobody could ever pass.
 func checkRules(c *runtime.Compiler) {
-	for _, conf := range runtime.OwnServerConf[registered](c.Graph.Main, registry).rules {
+	for _, conf := range runtime.OwnGraphConf[registered](c.Graph, Module).rules {
 		if conf.top == nil {
 			continue
 		}

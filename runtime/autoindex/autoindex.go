@@ -67,7 +67,7 @@ func activate(c *runtime.Compiler) {
 	if len(loaded) > 0 && !slices.Contains(loaded, Module.Name) {
 		return
 	}
-	for _, s := range c.Graph.Servers {
+	for _, s := range c.Compiled() {
 		runtime.OwnServerConf[active](s, Module)
 	}
 }

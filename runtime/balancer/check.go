@@ -9,23 +9,59 @@ import (
 	"pinion/runtime/proxy"
 )
 
-// check warns of what surprises people about sticky sessions.
-func check(c *runtime.Compiler) {
-	k := &checker{Compiler: c, routes: map[string]map[string]bool{}, set: map[string]bool{}, edits: map[string]bool{},
-		sticky: map[where]parser.Place{}}
-	var sticky []*proxy.Balancer
-	for _, s := range c.Graph.Servers {
-		for _, b := range proxy.ConfOf(s).Balancers {
-			if b.Server == s && b.BalancerParams.Sticky != "" {
-				sticky = append(sticky, b)
-				k.addRoutes(b)
-			}
+// facts are what a server's directives say of sticky sessions. They are kept, as a later Graph may take the server over without
+// its directives.
+type facts struct {
+	set     []string                // names of cookies that something sets
+	edits   []string                // what Header edit Set-Cookie makes
+	cookies []cookie                // whose values are known
+	sticky  map[string]parser.Place // where the stickysession of a balancer stands, by the balancer's name
+}
+
+// known keeps the facts apart from what requests see.
+var known = runtime.Define(runtime.Module{Name: "balancer_facts"})
+
+// gather notes the facts of the servers that are compiled.
+func gather(c *runtime.Compiler) {
+	for _, s := range c.Compiled() {
+		var f facts
+		c.Directives(s, f.directive)
+		if f.set != nil || f.edits != nil || f.sticky != nil {
+			*runtime.OwnServerConf[facts](s, known) = f
 		}
 	}
-	k.walk(c.Tree.Root, c.Graph.Main.Place)
-	for _, b := range sticky {
-		k.checkRoutes(b)
-		k.checkCookie(b)
+}
+
+// check warns of what surprises people about sticky sessions.
+func check(c *runtime.Compiler) {
+	gather(c)
+	k := &checker{Compiler: c, routes: map[string]map[string]bool{}, set: map[string]bool{}}
+	for _, s := range c.Graph.Servers {
+		if f := runtime.ServerConf[facts](s, known); f != nil {
+			for _, name := range f.set {
+				k.set[name] = true
+			}
+			k.edits = append(k.edits, f.edits...)
+			k.cookies = append(k.cookies, f.cookies...)
+		}
+	}
+	compiled := map[*runtime.Server]bool{}
+	for _, s := range c.Compiled() {
+		compiled[s] = true
+	}
+	for _, s := range c.Graph.Servers {
+		for _, b := range proxy.ConfOf(s).Balancers {
+			if b.Server != s || b.BalancerParams.Sticky == "" {
+				continue
+			}
+			if len(k.cookies) > 0 {
+				k.addRoutes(b)
+			}
+			if compiled[s] {
+				c.For(s, func() { k.checkRoutes(b) })
+			}
+			k.checkCookie(b)
+		}
 	}
 	for _, x := range k.cookies {
 		k.checkValue(x)
@@ -36,16 +72,9 @@ func check(c *runtime.Compiler) {
 type checker struct {
 	*runtime.Compiler
 	routes  map[string]map[string]bool // of the balancers with that stickysession
-	set     map[string]bool            // names of cookies that something sets
-	edits   map[string]bool            // what Header edit Set-Cookie makes
-	cookies []cookie                   // whose values are known
-	sticky  map[where]parser.Place
-}
-
-// where names a balancer of a server.
-type where struct {
-	server parser.Place
-	name   string
+	set     map[string]bool            // facts.set of all servers
+	edits   []string                   // facts.edits
+	cookies []cookie                   // facts.cookies
 }
 
 // cookie is one that the configuration sets to a value that is known.
@@ -113,33 +142,25 @@ func (k *checker) checkRoutes(b *proxy.Balancer) {
 	}
 }
 
-// walk finds the cookies that Header, RewriteRule and user tracking set, and where each stickysession stands.
-func (k *checker) walk(n *parser.Node, server parser.Place) {
-	for _, child := range n.Children {
-		in := server
-		if child.Def != nil && child.Def.Section && runtime.EqualFold(child.Def.Name, "VirtualHost") {
-			in = child.Place
+// directive finds the cookies that Header, RewriteRule and user tracking set, and where each stickysession stands.
+func (f *facts) directive(n *parser.Node) {
+	switch args := n.Args; strings.ToLower(n.Name) {
+	case "proxypass", "proxyset", "proxy":
+		f.stickySession(n)
+	case "header":
+		f.header(n, args)
+	case "rewriterule":
+		if len(n.Words) > 2 {
+			f.rule(n, n.Words[2].Text)
 		}
-		k.walk(child, in)
-		args := child.Args
-		switch strings.ToLower(child.Name) {
-		case "proxypass", "proxyset", "proxy":
-			k.stickySession(child, in)
-		case "header":
-			k.header(child, args)
-		case "rewriterule":
-			if len(child.Words) > 2 {
-				k.rule(child, child.Words[2].Text)
-			}
-		case "cookiename", "sessioncookiename", "sessioncookiename2", "sessiondbdcookiename", "sessiondbdcookiename2":
-			if len(args) > 0 {
-				k.set[args[0]] = true
-			}
+	case "cookiename", "sessioncookiename", "sessioncookiename2", "sessiondbdcookiename", "sessiondbdcookiename2":
+		if len(args) > 0 {
+			f.set = append(f.set, args[0])
 		}
 	}
 }
 
-func (k *checker) header(n *parser.Node, args []string) {
+func (f *facts) header(n *parser.Node, args []string) {
 	edit := false
 	for i, arg := range args {
 		switch {
@@ -147,25 +168,25 @@ func (k *checker) header(n *parser.Node, args []string) {
 			edit = true
 		case i > 0 && i+1 < len(args) && runtime.EqualFold(strings.TrimSuffix(arg, ":"), "Set-Cookie"):
 			if edit {
-				k.edits[strings.Join(args[i+1:], " ")] = true
+				f.edits = append(f.edits, strings.Join(args[i+1:], " "))
 				break
 			}
 			name, value, _ := strings.Cut(args[i+1], "=")
 			value, _, _ = strings.Cut(value, ";")
-			k.add(strings.TrimSpace(name), value, n)
+			f.add(strings.TrimSpace(name), value, n)
 		}
 	}
 }
 
-func (k *checker) add(name, value string, n *parser.Node) {
-	k.set[name] = true
+func (f *facts) add(name, value string, n *parser.Node) {
+	f.set = append(f.set, name)
 	if !strings.ContainsAny(value, "%$") {
-		k.cookies = append(k.cookies, cookie{name, value, n.Place})
+		f.cookies = append(f.cookies, cookie{name, value, n.Place})
 	}
 }
 
 // rule reads the CO= flags of a RewriteRule: name:value:domain…, or with a ";" in front, name;value;domain….
-func (k *checker) rule(n *parser.Node, flags string) {
+func (f *facts) rule(n *parser.Node, flags string) {
 	for _, flag := range strings.Split(strings.Trim(flags, "[]"), ",") {
 		key, value, ok := strings.Cut(strings.TrimSpace(flag), "=")
 		if !ok || !runtime.EqualFold(key, "CO") && !runtime.EqualFold(key, "cookie") {
@@ -177,12 +198,12 @@ func (k *checker) rule(n *parser.Node, flags string) {
 		}
 		name, rest, _ := strings.Cut(value, sep)
 		value, _, _ = strings.Cut(rest, sep)
-		k.add(name, value, n)
+		f.add(name, value, n)
 	}
 }
 
 // stickySession notes where the parameter stands, for the balancer that the line or its section names.
-func (k *checker) stickySession(n *parser.Node, server parser.Place) {
+func (f *facts) stickySession(n *parser.Node) {
 	args := n.Args
 	if n.Parent != nil {
 		args = append(args[:len(args):len(args)], n.Parent.Args...)
@@ -198,7 +219,10 @@ func (k *checker) stickySession(n *parser.Node, server parser.Place) {
 		for _, a := range args {
 			if rest, ok := strings.CutPrefix(strings.ToLower(a), "balancer://"); ok {
 				name, _, _ := strings.Cut(rest, "/")
-				k.sticky[where{server, "balancer://" + name}] = at
+				if f.sticky == nil {
+					f.sticky = map[string]parser.Place{}
+				}
+				f.sticky["balancer://"+name] = at
 				break
 			}
 		}
@@ -207,8 +231,10 @@ func (k *checker) stickySession(n *parser.Node, server parser.Place) {
 
 // place is where the balancer's stickysession stands, or the balancer itself where that can't be told.
 func (k *checker) place(b *proxy.Balancer) parser.Place {
-	if at, ok := k.sticky[where{b.Server.Place, b.Name}]; ok {
-		return at
+	if f := runtime.ServerConf[facts](b.Server, known); f != nil {
+		if at, ok := f.sticky[b.Name]; ok {
+			return at
+		}
 	}
 	return b.Place
 }
@@ -218,7 +244,7 @@ func (k *checker) checkCookie(b *proxy.Balancer) {
 	if k.set[b.BalancerParams.Sticky] {
 		return
 	}
-	for text := range k.edits {
+	for _, text := range k.edits {
 		if strings.Contains(text, b.BalancerParams.Sticky) {
 			return
 		}

@@ -116,7 +116,7 @@ type warned struct{ files map[string]bool }
 
 // noHTAccess warns once per file that .htaccess files are not read: their access rules would be missing.
 func noHTAccess(c *runtime.Cmd, what string) {
-	w := runtime.OwnServerConf[warned](c.Graph.Main, Module)
+	w := runtime.OwnGraphConf[warned](c.Graph, Module)
 	file := c.Node.Place.File
 	if w.files[file] {
 		return

@@ -20,6 +20,7 @@ const maxBody = 1 << 20
 // target is a worker whose health one graph wants checked, and how. Immutable.
 type target struct {
 	key      string // the worker and what it is asked: of the same key, results are kept over reloads
+	graph    *runtime.Graph
 	w        *proxy.Worker
 	health   proxy.Health
 	cond     *condition // nil for none
@@ -29,9 +30,9 @@ type target struct {
 	function string // what httpd calls the one who connects
 }
 
-func newTarget(w *proxy.Worker) *target {
+func newTarget(g *runtime.Graph, w *proxy.Worker) *target {
 	h := w.HealthNow()
-	t := &target{w: w, health: h, function: "HCTCP"}
+	t := &target{graph: g, w: w, health: h, function: "HCTCP"}
 	text := ""
 	if conf := runtime.ServerConf[conf](w.Server, Module); conf != nil && h.Expr != "" {
 		if t.cond = conf.exprs[strings.ToLower(h.Expr)]; t.cond != nil {
@@ -76,7 +77,7 @@ func (t *target) ask(ctx context.Context) (passed bool) {
 	w := t.w
 	s := w.Server
 	s.Logf(Module, runtime.LogDebug, "AH03256", "Threaded Health checking %s", w.DisplayName())
-	r := runtime.NewRequest(s.Graph, s, &runtime.Conn{}, nil)
+	r := runtime.NewRequest(t.graph, s, &runtime.Conn{}, nil)
 	defer r.Free()
 	status, err := t.answer(ctx, r)
 	s.LogCausef(Module, runtime.LogDebug, err, "AH03251", "Health check %s Status (%d) for %s.", t.health.Method, status, w.DisplayName())

@@ -39,9 +39,12 @@ func init() {
 type conf struct {
 	exprs     map[string]*condition // by name in lower case; the last definition counts
 	templates []template            // the first of a name counts
+}
 
-	schedule *schedule       // in the main server only
-	members  []*proxy.Worker // of all balancers of the graph; in the main server only
+// graphConf is what a Graph has checked.
+type graphConf struct {
+	schedule *schedule
+	members  []*proxy.Worker // of all balancers
 }
 
 type condition struct {
@@ -153,8 +156,8 @@ func exprNames(s *runtime.Server) []string {
 
 // changed makes what an operator set take effect. The worker may be of an older graph than the one in force.
 func changed(w *proxy.Worker) {
-	if conf := runtime.ServerConf[conf](w.Server.Graph.Main, Module); conf != nil && conf.schedule != nil {
-		conf.schedule.retune()
+	if retune := w.State.Health.Retune.Load(); retune != nil {
+		(*retune)()
 	}
 }
 
@@ -165,7 +168,7 @@ func postConfig(c *runtime.Compiler) {
 		c.Report(&parser.Diagnostic{Code: "internal", Summary: err.Error(), Place: c.Graph.Main.Place})
 		return
 	}
-	own := runtime.OwnServerConf[conf](c.Graph.Main, Module)
+	own := runtime.OwnGraphConf[graphConf](c.Graph, Module)
 	own.schedule = s
 	seen := map[*proxy.WorkerState]bool{}
 	for _, v := range c.Graph.Servers {
@@ -191,7 +194,7 @@ func postConfig(c *runtime.Compiler) {
 
 // childInit makes the members of the graph, and nothing else, be checked from now on, as their parameters say.
 func childInit(g *runtime.Graph) {
-	if conf := runtime.ServerConf[conf](g.Main, Module); conf != nil && conf.schedule != nil {
-		conf.schedule.serve(conf.members)
+	if conf := runtime.GraphConf[graphConf](g, Module); conf != nil {
+		conf.schedule.serve(g, conf.members)
 	}
 }

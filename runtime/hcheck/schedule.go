@@ -24,7 +24,8 @@ type schedule struct {
 
 	// mu guards what follows, and the fields of checks that say so. It is held for a few map or heap operations.
 	mu      sync.Mutex
-	members []*proxy.Worker   // of the graph in force
+	graph   *runtime.Graph    // in force
+	members []*proxy.Worker   // its
 	checks  map[string]*check // of the graph in force, by target.key
 	due     dueHeap
 	started bool
@@ -61,10 +62,14 @@ func (s *schedule) Close() error {
 }
 
 // serve makes the members of a graph what is checked, where their parameters say so.
-func (s *schedule) serve(members []*proxy.Worker) {
+func (s *schedule) serve(g *runtime.Graph, members []*proxy.Worker) {
 	s.mu.Lock()
-	s.members = members
+	s.graph, s.members = g, members
 	s.mu.Unlock()
+	retune := s.retune
+	for _, w := range members {
+		w.State.Health.Retune.Store(&retune)
+	}
 	s.retune()
 }
 
@@ -75,7 +80,7 @@ func (s *schedule) retune() {
 	var targets []*target
 	for _, w := range s.members {
 		if w.HealthNow().Method != "NONE" {
-			targets = append(targets, newTarget(w))
+			targets = append(targets, newTarget(s.graph, w))
 		}
 	}
 	s.begin(targets)

@@ -98,7 +98,7 @@ func TestInherited(t *testing.T) {
 		t.Fatal(diags)
 	}
 	defer g.Retire()
-	if n := len(runtime.ServerConf[conf](g.Main, Module).members); n != 22 {
+	if n := len(runtime.GraphConf[graphConf](g, Module).members); n != 22 {
 		t.Errorf("%d members, expected 22", n)
 	}
 }

@@ -206,28 +206,44 @@ const routeChanged = "BALANCER_ROUTE_CHANGED"
 
 // warnRouteChanged warns of headers that wait for a change of route where nothing makes sessions stick.
 func warnRouteChanged(c *runtime.Compiler) {
-	var waiting []*parser.Node
-	sticky := false
-	var walk func([]*parser.Node)
-	walk = func(nodes []*parser.Node) {
-		for _, n := range nodes {
-			header := n.Def != nil && n.Def.Name == "Header"
-			for _, a := range n.Args {
-				if header && runtime.EqualFold(a, "env="+routeChanged) {
-					waiting = append(waiting, n)
-				}
-				sticky = sticky || !header && len(a) > len("stickysession=") && runtime.EqualFold(a[:len("stickysession=")], "stickysession=")
-			}
-			walk(n.Children)
+	for _, s := range c.Compiled() {
+		var f facts
+		c.Directives(s, f.directive)
+		if f.sticky || f.waiting != nil {
+			*runtime.OwnServerConf[facts](s, known) = f
 		}
 	}
-	walk(c.Tree.Root.Children)
-	if sticky {
-		return
+	var waiting []parser.Place
+	for _, s := range c.Graph.Servers {
+		if f := runtime.ServerConf[facts](s, known); f != nil {
+			if f.sticky {
+				return
+			}
+			waiting = append(waiting, f.waiting...)
+		}
 	}
-	for _, n := range waiting {
-		c.Report(&parser.Diagnostic{Severity: parser.Warning, Code: "no-stickysession", Place: n.Place,
+	for _, at := range waiting {
+		c.Report(&parser.Diagnostic{Severity: parser.Warning, Code: "no-stickysession", Place: at,
 			Summary: fmt.Sprintf("the header is sent when %s is set, but no balancer has a stickysession", routeChanged),
 			Detail:  "add stickysession=NAME to the balancer's ProxyPass or ProxySet, with the name of this cookie; without it the cookie is set with each answer and never read"})
+	}
+}
+
+// facts are what a server's directives say of it, kept as a later Graph may take the server over without them.
+type facts struct {
+	sticky  bool // a balancer has a stickysession
+	waiting []parser.Place
+}
+
+// known keeps the facts apart from what requests see.
+var known = runtime.Define(runtime.Module{Name: "headers_facts"})
+
+func (f *facts) directive(n *parser.Node) {
+	header := n.Def != nil && n.Def.Name == "Header"
+	for _, a := range n.Args {
+		if header && runtime.EqualFold(a, "env="+routeChanged) {
+			f.waiting = append(f.waiting, n.Place)
+		}
+		f.sticky = f.sticky || !header && len(a) > len("stickysession=") && runtime.EqualFold(a[:len("stickysession=")], "stickysession=")
 	}
 }

@@ -31,7 +31,7 @@ func init() {
 		{Name: "HeartbeatMaxServers", Args: parser.Take1, In: parser.Server, Syntax: "number-of-servers",
 			Help: "How many backends are remembered, 10 or more; 0 keeps them in the file of HeartbeatStorage", Set: setMaxServers},
 	}
-	Monitor.PostConfig = postMonitor
+	Monitor.PostServer = postMonitor
 	Monitor.ChildInit = func(g *runtime.Graph) {
 		if c := runtime.ServerConf[monitorConf](g.Main, Monitor); c != nil && c.monitor != nil {
 			c.monitor.serve(order{server: g.Main, path: c.filePath(), limit: c.max.Or(defaultMax)})
@@ -41,7 +41,7 @@ func init() {
 		{Name: "HeartbeatAddress", Args: parser.Take1, In: parser.Server, Syntax: "addr:port",
 			Help: "Where to tell each second how many requests this server works on, by UDP", Set: setAddress},
 	}
-	Sender.PostConfig = postSender
+	Sender.PostServer = postSender
 	Sender.ChildInit = func(g *runtime.Graph) {
 		if c := runtime.ServerConf[senderConf](g.Main, Sender); c != nil && c.sender != nil {
 			c.sender.serve(load{server: g.Main, engine: g.Engine(), limit: c.limit})
@@ -155,7 +155,10 @@ func runtimePath(c *runtime.Compiler, path string) string {
 	return c.ServerPath(path)
 }
 
-func postMonitor(c *runtime.Compiler) {
+func postMonitor(c *runtime.Compiler, s *runtime.Server) {
+	if !s.Main {
+		return
+	}
 	conf := runtime.OwnServerConf[monitorConf](c.Graph.Main, Monitor)
 	path := conf.storage
 	if path == "" {
@@ -179,7 +182,10 @@ func postMonitor(c *runtime.Compiler) {
 // eventLimit is how many requests httpd's event MPM works on at one time, where MaxRequestWorkers doesn't say.
 const eventLimit = 400
 
-func postSender(c *runtime.Compiler) {
+func postSender(c *runtime.Compiler, s *runtime.Server) {
+	if !s.Main {
+		return
+	}
 	conf := runtime.ServerConf[senderConf](c.Graph.Main, Sender)
 	if conf == nil || conf.address == "" {
 		return

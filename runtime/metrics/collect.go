@@ -45,17 +45,14 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	o.clients(c.engine)
 	g := c.engine.Acquire(0)
 	defer g.Release(0)
-	conf := runtime.ServerConf[conf](g.Main, Module)
-	if conf == nil {
-		return
-	}
-	for _, v := range conf.listing.vhosts {
+	l := listingOf(g)
+	for _, v := range l.vhosts {
 		o.vhost(&v)
 	}
-	for _, b := range conf.listing.balancers {
+	for _, b := range l.balancers {
 		o.balancer(&b)
 	}
-	for _, w := range conf.listing.workers {
+	for _, w := range l.workers {
 		o.worker(&w)
 	}
 }

@@ -4,12 +4,12 @@ import (
 	"strconv"
 	"strings"
 
-	"pinion/parser"
 	"pinion/runtime"
 	"pinion/runtime/proxy"
 )
 
-// listing is all that a Graph has to export, under the labels it is exported with. Immutable once compiled.
+// listing is all that a Graph has to export, under the labels it is exported with. It is made when somebody asks: a Graph of 10,000
+// virtual hosts that is replaced before the next scrape never needs one.
 type listing struct {
 	vhosts    []vhostEntry
 	balancers []balancerEntry
@@ -34,44 +34,66 @@ type workerEntry struct {
 
 // bind gives every server its counters, when the proxy's workers and balancers have their state.
 func bind(c *runtime.Compiler) {
-	l := &listing{}
-	var balancers map[*proxy.Balancer]*lazyHistogram
-	vhosts := names{}
+	compiled := map[*runtime.Server]bool{}
+	for _, s := range c.Compiled() {
+		compiled[s] = true
+	}
+	vhosts := make(names, len(c.Graph.Servers))
 	for _, s := range c.Graph.Servers {
 		name := vhosts.unique(vhostName(s))
-		v, err := runtime.Adopt(c, "metrics.vhost "+name, func() (*vhost, error) { return new(vhost), nil })
-		if err != nil {
-			c.Report(&parser.Diagnostic{Code: "internal", Summary: err.Error(), Place: s.Place})
-			return
+		if compiled[s] {
+			c.For(s, func() { bindServer(c, s, name) })
+		} else if runtime.ServerConf[conf](s, Module).name != name {
+			c.Outdate() // another one with its name has come or gone
 		}
-		runtime.OwnServerConf[conf](s, Module).vhost = v
-		l.vhosts = append(l.vhosts, vhostEntry{name, v})
-		proxies := proxy.ConfOf(s)
-		l.addWorkers(s, name, "", proxies.Workers)
-		for _, b := range proxies.Balancers {
-			// A balancer that the vhost inherits is listed with the main server.
-			if b.Server != s || b.State == nil {
-				continue
-			}
-			h, err := runtime.Adopt(c, "metrics.balancer "+b.Key(), func() (*lazyHistogram, error) { return new(lazyHistogram), nil })
-			if err != nil {
-				c.Report(&parser.Diagnostic{Code: "internal", Summary: err.Error(), Place: b.Place})
-				return
-			}
-			if balancers == nil {
-				balancers = map[*proxy.Balancer]*lazyHistogram{}
-			}
-			balancers[b] = h
-			short := clean(strings.TrimPrefix(b.Name, "balancer://"))
-			l.balancers = append(l.balancers, balancerEntry{name, short, b, h})
-			l.addWorkers(s, name, short, b.Members)
-		}
-	}
-	for _, s := range c.Graph.Servers {
-		own := runtime.OwnServerConf[conf](s, Module)
-		own.balancers, own.listing = balancers, l
 	}
 	warnOpen(c)
+}
+
+func bindServer(c *runtime.Compiler, s *runtime.Server, name string) {
+	own := runtime.OwnServerConf[conf](s, Module)
+	own.name = name
+	own.vhost = adopt(c, "metrics.vhost "+name, func() *vhost { return new(vhost) })
+	for _, b := range ownBalancers(s) {
+		if own.balancers == nil {
+			own.balancers = map[*proxy.Balancer]*lazyHistogram{}
+		}
+		own.balancers[b] = adopt(c, "metrics.balancer "+b.Key(), func() *lazyHistogram { return new(lazyHistogram) })
+	}
+}
+
+// adopt is runtime.Adopt for what can always be made.
+func adopt[T any](c *runtime.Compiler, key string, make func() *T) *T {
+	v, _ := runtime.Adopt(c, key, func() (*T, error) { return make(), nil })
+	return v
+}
+
+// ownBalancers are the balancers that are listed with s: one that a virtual host inherits is listed with the main server.
+func ownBalancers(s *runtime.Server) (own []*proxy.Balancer) {
+	for _, b := range proxy.ConfOf(s).Balancers {
+		if b.Server == s && b.State != nil {
+			own = append(own, b)
+		}
+	}
+	return own
+}
+
+func listingOf(g *runtime.Graph) *listing {
+	l := &listing{}
+	for _, s := range g.Servers {
+		conf := runtime.ServerConf[conf](s, Module)
+		if conf == nil {
+			continue
+		}
+		l.vhosts = append(l.vhosts, vhostEntry{conf.name, conf.vhost})
+		l.addWorkers(s, conf.name, "", proxy.ConfOf(s).Workers)
+		for _, b := range ownBalancers(s) {
+			short := clean(strings.TrimPrefix(b.Name, "balancer://"))
+			l.balancers = append(l.balancers, balancerEntry{conf.name, short, b, conf.balancers[b]})
+			l.addWorkers(s, conf.name, short, b.Members)
+		}
+	}
+	return l
 }
 
 func (l *listing) addWorkers(s *runtime.Server, vhost, balancer string, workers []*proxy.Worker) {

@@ -21,11 +21,11 @@ func init() {
 	}})
 }
 
-// conf is what a server of one Graph counts in. Immutable once compiled, but for the counters.
+// conf is what a server counts in. Immutable once compiled, but for the counters.
 type conf struct {
+	name      string // of the server, as it is exported
 	vhost     *vhost
-	balancers map[*proxy.Balancer]*lazyHistogram // of the whole Graph; nil for none
-	listing   *listing
+	balancers map[*proxy.Balancer]*lazyHistogram // that the server defines; nil for none
 }
 
 // logTransaction counts a request. It is on the way of each one: nothing is allocated, locked or looked up by text, and
@@ -40,11 +40,15 @@ func logTransaction(r *runtime.Request) runtime.Result {
 	v := c.vhost.get()
 	v.requests.row(r.Last().Status)[shard].by[methodClass(r.Method)].Add(1)
 	latency := &v.latency
-	if len(c.balancers) > 0 {
-		if b := balancerOf(r); b != nil {
-			if h := c.balancers[b]; h != nil {
-				latency = h.get()
+	if b := balancerOf(r); b != nil {
+		h := c.balancers[b]
+		if h == nil && b.Server != r.Server { // inherited
+			if main := runtime.ServerConf[conf](r.Graph.Main, Module); main != nil {
+				h = main.balancers[b]
 			}
+		}
+		if h != nil {
+			latency = h.get()
 		}
 	}
 	latency.observe(shard, took)

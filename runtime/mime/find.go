@@ -26,8 +26,8 @@ func findType(r *runtime.Request) runtime.Result {
 		conf = &none
 	}
 	var types map[string]string
-	if s := runtime.ServerConf[serverConf](r.Server, Module); s != nil {
-		types = s.types
+	if all := runtime.GraphConf[graphConf](r.Graph, Module); all != nil {
+		types = all.types
 	}
 	charset := readEndings(r, conf, types, fileName(r, conf))
 	if r.ContentType != "" && (charset != "" || strings.IndexByte(r.ContentType, ';') >= 0) {

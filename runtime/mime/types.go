@@ -14,7 +14,11 @@ import (
 type serverConf struct {
 	file  string
 	place parser.Place
-	types map[string]string // by ending; shared by every server, never changed
+}
+
+// graphConf is what all servers know.
+type graphConf struct {
+	types map[string]string // by ending; never changed
 }
 
 func setTypesConfig(c *runtime.Cmd) error {
@@ -29,14 +33,15 @@ func setTypesConfig(c *runtime.Cmd) error {
 // loadTypes reads TypesConfig for all servers: httpd reads the main server's only. Without one it is the mime.types of
 // ServerRoot; httpd doesn't start without that file, pinion has a table of its own for its want.
 func loadTypes(c *runtime.Compiler) {
-	main := runtime.OwnServerConf[serverConf](c.Graph.Main, Module)
+	main := runtime.ServerConf[serverConf](c.Graph.Main, Module)
+	if main == nil {
+		main = &serverConf{}
+	}
 	types := readTypes(c, main)
 	if types == nil {
 		types = commonTypes
 	}
-	for _, s := range c.Graph.Servers {
-		*runtime.OwnServerConf[serverConf](s, Module) = serverConf{types: types}
-	}
+	runtime.OwnGraphConf[graphConf](c.Graph, Module).types = types
 }
 
 func readTypes(c *runtime.Compiler, main *serverConf) map[string]string {

@@ -139,9 +139,36 @@ func goLive(g *runtime.Graph) {
 			}
 		}
 	}
-	if st := ConfOf(g.Main).store; st != nil {
-		st.goLive(g)
+	if own := runtime.GraphConf[graphConf](g, Module); own != nil && own.store != nil {
+		own.store.goLive(g)
 	}
+}
+
+// outdated tells whether a balancer of s would have other members if it were compiled again, as some were added or removed by hand.
+func outdated(s *runtime.Server) bool {
+	for _, b := range ConfOf(s).Balancers {
+		if b.Server != s || b.State == nil || b.base != nil {
+			continue
+		}
+		var have, want []Added
+		var fixed []*Worker
+		for _, w := range b.Members {
+			if w.Added != nil {
+				have = append(have, *w.Added)
+			} else {
+				fixed = append(fixed, w)
+			}
+		}
+		for _, a := range b.State.AddedMembers() {
+			if w, err := b.newMember(a.URL); err == nil && findWorker(fixed, w.Name, anyWorkers) == nil {
+				want = append(want, a)
+			}
+		}
+		if !slices.Equal(have, want) {
+			return true
+		}
+	}
+	return false
 }
 
 func (b *Balancer) goLive(s *runtime.Server) {

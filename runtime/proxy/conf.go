@@ -54,12 +54,12 @@ type ServerConf struct {
 	index      []*mountIndex // of the main server, then of this one
 	workers    workerIndex
 	balancers  map[string]*Balancer
-	reverse    *Worker // the generic worker; in the main server only
-	own        int     // how many of Mounts are the main server's
-	runtimeDir string  // what sockets are relative to; in the main server only
-	key        string  // names the server over reloads
-	saved      *store  // BalancerPersist's; nil where that is Off
-	store      *store  // the same, in the main server, where any server has one
+	reverse    *Worker         // the generic worker; in the main server only
+	own        int             // how many of Mounts are the main server's
+	runtimeDir string          // what sockets are relative to; in the main server only
+	key        string          // names the server over reloads
+	saved      *store          // BalancerPersist's; nil where that is Off
+	server     *runtime.Server // whose it is, from postServer on: a virtual host that says nothing has the main server's
 }
 
 // DirConf is mod_proxy's per-directory configuration. Immutable once compiled.
@@ -99,7 +99,7 @@ func mergeServer(base, add *ServerConf) *ServerConf {
 	n.Via, n.MaxForwards, n.Timeout = add.Via.Over(base.Via), add.MaxForwards.Over(base.MaxForwards), add.Timeout.Over(base.Timeout)
 	n.BadHeader, n.IOBuffer, n.RecvBuffer = add.BadHeader.Over(base.BadHeader), add.IOBuffer.Over(base.IOBuffer), add.RecvBuffer.Over(base.RecvBuffer)
 	n.SourceAddress, n.Status = add.SourceAddress.Over(base.SourceAddress), add.Status.Over(base.Status)
-	n.saved, n.store = nil, nil
+	n.saved, n.server = nil, nil
 	n.blocks = append(slices.Clip(base.blocks), add.blocks...)
 	n.Growth, n.FlagR = add.Growth.Over(base.Growth), add.FlagR.Over(base.FlagR)
 	return &n

@@ -16,7 +16,7 @@ func init() {
 	Module.Directives = directives
 	Module.MergeServer = runtime.Merger(mergeServer)
 	Module.MergeDir = runtime.Merger(mergeDir)
-	Module.PostServer = postServer
+	Module.PostServer, Module.PostConfig, Module.Outdated = postServer, postConfig, outdated
 	Module.ChildInit = goLive
 	Module.Hooks = []runtime.Hook{
 		{Phase: runtime.PreTranslateName, Order: runtime.Middle, Run: func(r *runtime.Request) runtime.Result { return translate(r, true) }},

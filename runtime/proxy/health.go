@@ -143,6 +143,8 @@ func (w *Worker) rechecked() {
 type HealthStats struct {
 	Passed, Failed atomic.Int64
 	Took           atomic.Int64 // the last one, in nanoseconds
+	// Retune is told that the parameters of a check may be others now; nil where nothing is checked.
+	Retune atomic.Pointer[func()]
 }
 
 // HCPass takes the worker back into use after its health checks have passed: out of error, too.

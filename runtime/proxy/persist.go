@@ -89,7 +89,6 @@ func openStore(c *runtime.Compiler) *store {
 		}
 		return st
 	})
-	runtime.OwnServerConf[ServerConf](c.Graph.Main, Module).store = st
 	return st
 }
 
@@ -293,8 +292,8 @@ func (st *store) Close() error {
 
 // Persist saves the states of g's servers with BalancerPersist now; without any it does nothing.
 func Persist(g *runtime.Graph) error {
-	if st := ConfOf(g.Main).store; st != nil {
-		return st.save()
+	if own := runtime.GraphConf[graphConf](g, Module); own != nil && own.store != nil {
+		return own.store.save()
 	}
 	return nil
 }

@@ -11,35 +11,71 @@ import (
 	"pinion/runtime"
 )
 
-// postServer completes every server's configuration when it is called for the main server, so that it is complete when the modules of
-// schemes and balancers look at it in their own PostServer.
+// graphConf is what mod_proxy keeps of a whole Graph.
+type graphConf struct {
+	keys  map[*ServerConf]string // while compiling: serverKey of each that has one
+	store *store                 // BalancerPersist's; nil where no server has it
+}
+
+// postServer binds what a server defines itself to its state, before the modules of schemes and balancers look at it in their own
+// PostServer.
 func postServer(c *runtime.Compiler, s *runtime.Server) {
-	if !s.Main {
-		return
+	conf := runtime.ServerConf[ServerConf](s, Module)
+	if s.Main {
+		conf = runtime.OwnServerConf[ServerConf](s, Module)
+		conf.runtimeDir = runtimeDir(c)
 	}
-	main := runtime.OwnServerConf[ServerConf](s, Module)
-	main.runtimeDir = runtimeDir(c)
-	keys := map[string]int{}
-	done := map[*ServerConf]bool{}
+	if conf == nil || conf.server != nil {
+		return // none of its own
+	}
+	conf.server, conf.key = s, keys(c)[conf]
+	if conf.Persist {
+		conf.saved = openStore(c)
+	}
+	conf.complete(c, s, ConfOf(c.Graph.Main))
+	if s.Main {
+		w := &Worker{Name: "proxy:reverse", Scheme: "*", Hostname: "*", Params: defaultParams(), Server: s, reuseOff: true}
+		w.Params.Status = IgnoreErrors | Generic
+		adoptWorker(c, w, nil)
+		conf.reverse = w
+	}
+}
+
+// keys names the servers over reloads. Of several of one name and address each further one gets a number.
+func keys(c *runtime.Compiler) map[*ServerConf]string {
+	own := runtime.OwnGraphConf[graphConf](c.Graph, Module)
+	if own.keys != nil {
+		return own.keys
+	}
+	own.keys = make(map[*ServerConf]string, len(c.Graph.Servers))
+	count := make(map[string]int, len(c.Graph.Servers))
 	for _, v := range c.Graph.Servers {
 		conf := runtime.ServerConf[ServerConf](v, Module)
-		if conf == nil || done[conf] {
+		if conf == nil || own.keys[conf] != "" || conf.server != nil && conf.server != v {
 			continue
 		}
-		done[conf] = true
-		conf.key = serverKey(v)
-		if keys[conf.key]++; keys[conf.key] > 1 {
-			conf.key += "#" + strconv.Itoa(keys[conf.key])
+		key := serverKey(v)
+		if count[key]++; count[key] > 1 {
+			key += "#" + strconv.Itoa(count[key])
 		}
-		if conf.Persist {
-			conf.saved = openStore(c)
-		}
-		conf.complete(c, v, main)
+		own.keys[conf] = key
 	}
-	w := &Worker{Name: "proxy:reverse", Scheme: "*", Hostname: "*", Params: defaultParams(), Server: s, reuseOff: true}
-	w.Params.Status = IgnoreErrors | Generic
-	adoptWorker(c, w, nil)
-	main.reverse = w
+	return own.keys
+}
+
+// postConfig looks whether servers that are taken over from the graph before still have their keys, and finds what BalancerPersist
+// saves.
+func postConfig(c *runtime.Compiler) {
+	own := runtime.OwnGraphConf[graphConf](c.Graph, Module)
+	for conf, key := range keys(c) {
+		if conf.key != key {
+			c.Outdate()
+		}
+		if conf.saved != nil {
+			own.store = conf.saved
+		}
+	}
+	own.keys = nil
 }
 
 // runtimeDir is what relative paths of sockets are relative to.

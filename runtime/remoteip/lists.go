@@ -3,6 +3,7 @@ package remoteip
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -115,7 +116,8 @@ func readList(path string) (string, error) {
 	return string(b), err
 }
 
-// protocol is RemoteIPProxyProtocol of the whole server: which addresses expect the header.
+// protocol is RemoteIPProxyProtocol: which addresses expect the header. Each server keeps what it says; what counts is what all of
+// them say together, as httpd has no such setting of a virtual host.
 type protocol struct {
 	addrs      []address
 	exceptions []subnet.Subnet
@@ -128,31 +130,46 @@ type address struct {
 	place parser.Place
 }
 
-// own keeps the settings, as httpd, with the main server.
+// own keeps the settings apart, as no server inherits them.
 var own = runtime.Define(runtime.Module{Name: "remoteip_proxy_protocol"})
 
 func setProxyProtocol(c *runtime.Cmd) error {
-	p := runtime.OwnServerConf[protocol](c.Graph.Main, own)
+	p := runtime.OwnServerConf[protocol](c.Server, own)
 	addrs := c.Server.Addrs
 	if c.Server.Main {
 		addrs = []runtime.ListenAddr{{}} // every address
 	}
 	for _, a := range addrs {
-		p.set(c, address{a, c.Flag(), c.Node.Place})
+		p.addrs = append(p.addrs, address{a, c.Flag(), c.Node.Place})
 	}
 	return nil
 }
 
+// protocolOf is what all servers say.
+func protocolOf(c *runtime.Compiler) *protocol {
+	p := &protocol{}
+	for _, s := range c.Graph.Servers {
+		if q := runtime.ServerConf[protocol](s, own); q != nil {
+			for _, a := range q.addrs {
+				p.set(c, a)
+			}
+			p.exceptions = append(p.exceptions, q.exceptions...)
+		}
+	}
+	return p
+}
+
 // set lets the last word on an address count.
-func (p *protocol) set(c *runtime.Cmd, a address) {
+func (p *protocol) set(c *runtime.Compiler, a address) {
 	for i := range p.addrs {
 		old := &p.addrs[i]
 		if old.IP != a.IP || old.Port != a.Port {
 			continue
 		}
 		if old.on != a.on {
-			runtime.WithDetail(c.Warnf("proxy-protocol-conflict", "RemoteIPProxyProtocol of this address was set the other way at %s:%d", old.place.File, old.place.Range.Start.Line),
-				"an address expects the PROXY protocol or it doesn't, for all of its virtual hosts; the last setting counts")
+			c.Report(&parser.Diagnostic{Severity: parser.Warning, Code: "proxy-protocol-conflict", Place: a.place,
+				Summary: fmt.Sprintf("RemoteIPProxyProtocol of this address was set the other way at %s:%d", old.place.File, old.place.Range.Start.Line),
+				Detail:  "an address expects the PROXY protocol or it doesn't, for all of its virtual hosts; the last setting counts"})
 		}
 		*old = a
 		return
@@ -164,7 +181,7 @@ func setExceptions(c *runtime.Cmd) error {
 	if len(c.Node.Args) == 0 {
 		return c.Errorf("wrong-arguments", "RemoteIPProxyProtocolExceptions needs an address or a network")
 	}
-	p := runtime.OwnServerConf[protocol](c.Graph.Main, own)
+	p := runtime.OwnServerConf[protocol](c.Server, own)
 	for i, text := range c.Node.Args {
 		n, err := subnet.Parse(text)
 		if err != nil {

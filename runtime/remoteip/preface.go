@@ -18,8 +18,8 @@ import (
 // setPreface makes the connections to some addresses begin with the PROXY protocol.
 func setPreface(c *runtime.Compiler) {
 	g := c.Graph
-	p := runtime.ServerConf[protocol](g.Main, own)
-	if p == nil || len(p.addrs) == 0 {
+	p := protocolOf(c)
+	if len(p.addrs) == 0 {
 		return
 	}
 	log, level := g.Main.Errors, g.Main.LogOn(Module, runtime.LogErr)

@@ -43,8 +43,8 @@ func trace(r *runtime.Request, level int, text string) {
 	if redirects > 0 {
 		redir = "/redir#" + strconv.Itoa(redirects)
 	}
-	r.Logf(Module, runtime.LogDebug+runtime.Level(level), "", "%s - %s [%s/sid#%x][rid#%p/%s%s] %s",
-		r.ClientIP, user, r.ServerName(), r.Server.Index, r, kind, redir, text)
+	r.Logf(Module, runtime.LogDebug+runtime.Level(level), "", "%s - %s [%s/sid#%p][rid#%p/%s%s] %s",
+		r.ClientIP, user, r.ServerName(), r.Server, r, kind, redir, text)
 }
 
 // logSubject tells, for a rule that is about to be applied, how its subject came to be.

@@ -61,8 +61,20 @@ func openProgram(c *runtime.Cmd, name, source string) (*program, error) {
 		}
 	}
 	// Each server has its own program, as in httpd.
-	key := fmt.Sprintf("rewrite program %d %s %q %q", len(c.Graph.Servers), name, argv, c.Arg(2))
+	key := fmt.Sprintf("rewrite program %s %s %q %q", serverKey(c), name, argv, c.Arg(2))
 	return runtime.Adopt(c.Compiler, key, func() (*program, error) { return p, nil })
+}
+
+// serverKey names the server over reloads: by its file, and its place among the file's servers.
+func serverKey(c *runtime.Cmd) string {
+	if c.Server.Main {
+		return "main"
+	}
+	file, n := c.Server.Place.File, 0
+	for i := len(c.Graph.Servers) - 1; i > 0 && c.Graph.Servers[i].Place.File == file; i-- {
+		n++
+	}
+	return file + " " + strconv.Itoa(n)
 }
 
 // credential reads user:group.

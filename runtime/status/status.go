@@ -3,6 +3,7 @@
 package status
 
 import (
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -55,7 +56,14 @@ func (t *totals) read() (requests, bytes int64, duration time.Duration) {
 
 // postConfig has requests counted where a page may show them.
 func postConfig(c *runtime.Compiler) {
-	if !mentioned(c.Tree.Root) {
+	for _, s := range c.Compiled() {
+		c.Directives(s, func(n *parser.Node) {
+			if strings.Contains(n.Raw, handlerName) || strings.Contains(n.Raw, magicType) {
+				runtime.OwnServerConf[mention](s, mentions)
+			}
+		})
+	}
+	if !slices.ContainsFunc(c.Graph.Servers, func(s *runtime.Server) bool { return runtime.ServerConf[mention](s, mentions) != nil }) {
 		return
 	}
 	t, err := runtime.Adopt(c, "status", func() (*totals, error) { return &totals{}, nil })
@@ -63,26 +71,29 @@ func postConfig(c *runtime.Compiler) {
 		c.Report(&parser.Diagnostic{Code: "internal", Summary: err.Error(), Place: c.Graph.Main.Place})
 		return
 	}
-	for _, s := range c.Graph.Servers {
+	compiled := map[*runtime.Server]bool{}
+	for _, s := range c.Compiled() {
+		compiled[s] = true
 		runtime.OwnServerConf[conf](s, Module).totals = t
 	}
+	for _, s := range c.Graph.Servers {
+		if !compiled[s] && runtime.ServerConf[conf](s, Module) == nil {
+			c.Outdate() // it didn't count before
+			return
+		}
+	}
 }
+
+// mention marks a server with a directive that names the handler: SetHandler, AddHandler, RewriteRule with [H], an expression.
+type mention struct{}
+
+var mentions = runtime.Define(runtime.Module{Name: "status_mentions"})
 
 // The names of the handler.
 const (
 	handlerName = "server-status"
 	magicType   = "application/x-httpd-status"
 )
-
-// mentioned tells whether a directive names the handler: SetHandler, AddHandler, RewriteRule with [H], an expression.
-func mentioned(n *parser.Node) bool {
-	for _, k := range n.Children {
-		if strings.Contains(k.Raw, handlerName) || strings.Contains(k.Raw, magicType) || mentioned(k) {
-			return true
-		}
-	}
-	return false
-}
 
 // begin writes the request on the scoreboard.
 func begin(r *runtime.Request) runtime.Result {

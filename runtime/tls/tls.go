@@ -5,6 +5,7 @@ package tls
 import (
 	"crypto/tls"
 	"net/netip"
+	"slices"
 
 	"pinion/parser"
 	"pinion/runtime"
@@ -133,21 +134,21 @@ type front struct {
 
 // finish loads the certificates of each virtual host that speaks TLS and ties the graph to them.
 func finish(c *runtime.Compiler) {
-	any := false
-	for _, s := range c.Graph.Servers {
+	for _, s := range c.Compiled() {
 		conf := runtime.ServerConf[conf](s, Module)
 		if conf == nil || !conf.engine.Or(false) {
 			continue
 		}
-		f, err := newFront(c, s, conf)
-		if err != nil {
-			c.Report(err)
-			continue
-		}
-		s.TLS = f
-		any = true
+		c.For(s, func() {
+			f, err := newFront(c, s, conf)
+			if err != nil {
+				c.Report(err)
+				return
+			}
+			s.TLS = f
+		})
 	}
-	if !any {
+	if !slices.ContainsFunc(c.Graph.Servers, func(s *runtime.Server) bool { return s.TLS != nil }) {
 		return
 	}
 	g := c.Graph
