@@ -15,6 +15,7 @@ import (
 type Cache struct {
 	mu    sync.Mutex
 	files map[string]*parsed
+	kept  map[string]*fragment // see Keep
 }
 
 // Len returns the number of files held.

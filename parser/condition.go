@@ -46,6 +46,7 @@ func (l *loader) loadModule(args []string) {
 	if len(args) != 2 {
 		return
 	}
+	l.effect("LoadModule", args...)
 	if l.loaded == nil {
 		l.loaded = map[string]bool{}
 	}
@@ -56,6 +57,7 @@ func (l *loader) loadModule(args []string) {
 func (l *loader) ifFile(name string) bool {
 	path := l.absolute(name)
 	l.watch(path)
+	l.spoil()
 	_, err := l.fs.Stat(path)
 	return err == nil
 }

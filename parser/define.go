@@ -17,6 +17,7 @@ func (l *loader) define(e *entry) {
 	if !l.checkVariable(e) {
 		return
 	}
+	l.effect("Define", args...)
 	l.defines[args[0]] = true
 	if len(args) > 1 && args[1] != "" {
 		l.vars[strings.ToLower(args[0])] = variable{args[0], args[1]}
@@ -36,6 +37,7 @@ func (l *loader) undefine(e *entry) {
 	if !l.checkVariable(e) {
 		return
 	}
+	l.effect("UnDefine", name)
 	delete(l.defines, name)
 	delete(l.vars, strings.ToLower(name))
 }

@@ -27,6 +27,7 @@ type inclusion struct {
 func (l *loader) include(e *entry) {
 	arg := e.texts()[0]
 	name := e.line.Name.Text
+	l.spoil()
 	if len(l.stack) > maxDepth {
 		l.tooDeep(e)
 		return
@@ -182,6 +183,13 @@ func (l *loader) includeOne(path string, in inclusion) {
 			l.sayInclude(Error, in, "include-failed", "", "expected a file or a folder, found something else: "+path)
 			return
 		}
+		if l.o.Stubs {
+			if f := l.keptFor(path, info, in.chain); f != nil {
+				l.tree.Included = append(l.tree.Included, Included{path, in.place.Range.Start.Line, depthOf(in.chain)})
+				l.takeKept(path, f)
+				return
+			}
+		}
 		if p, err = l.parse(path, info); err != nil {
 			l.watch(path)
 			l.unopened(in, "configuration file "+path, err)
@@ -190,14 +198,20 @@ func (l *loader) includeOne(path string, in inclusion) {
 		l.files[path] = p
 		l.tree.Files = append(l.tree.Files, path)
 	}
-	depth := 0
-	for f := in.chain; f != nil; f = f.Up {
+	l.tree.Included = append(l.tree.Included, Included{path, in.place.Range.Start.Line, depthOf(in.chain)})
+	l.beginReading(p, in.chain)
+	l.readSyntax(path, p.syntax, in.chain)
+	l.endReading(path)
+}
+
+// depthOf is how many Includes are in a chain.
+func depthOf(chain *Frame) (depth int) {
+	for f := chain; f != nil; f = f.Up {
 		if strings.HasPrefix(f.What, "Include") {
 			depth++
 		}
 	}
-	l.tree.Included = append(l.tree.Included, Included{path, in.place.Range.Start.Line, depth})
-	l.readSyntax(path, p.syntax, in.chain)
+	return depth
 }
 
 // includeFolder reads all files below a folder, dot files and backups too, as httpd does.
@@ -271,4 +285,5 @@ func (l *loader) setServerRoot(e *entry) {
 		}
 	}
 	l.tree.ServerRoot = path
+	l.effect("ServerRoot", path)
 }

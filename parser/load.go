@@ -55,6 +55,10 @@ type loader struct {
 	lines, expanded int
 	bounds          bounds
 
+	state   uint64 // sums up what Define, Macro and the like have made of what follows
+	effects int    // how many of them there were
+	reading *reading
+
 	plain, sections map[string]named
 	defines         map[string]bool
 	vars            map[string]variable // by lower-case name, as httpd's table compares them
@@ -75,7 +79,8 @@ type bounds struct{ lines, expanded int }
 func newLoader(o *Options) *loader {
 	l := &loader{
 		o: o, fs: o.FS, cut: -1, bounds: bounds{maxLines, maxExpanded},
-		tree:  &Tree{Root: &Node{}, sources: map[string][]byte{}},
+		tree: &Tree{Root: &Node{}, sources: map[string][]byte{}, sums: map[string][32]byte{}, kept: map[string]*fragment{},
+			readings: map[string]*reading{}},
 		files: map[string]*parsed{}, owed: map[string]int{},
 		plain: map[string]named{}, sections: map[string]named{},
 		defines: map[string]bool{}, vars: map[string]variable{}, macros: map[string]*macro{},
@@ -157,6 +162,10 @@ func (l *loader) report(d *Diagnostic) {
 	}
 	d.seq = len(l.found)
 	l.found[key] = d
+	for r := l.reading; r != nil; r = r.outer {
+		r.diags = append(r.diags, d)
+		r.spoilt = r.spoilt || d.Severity == Error
+	}
 }
 
 // say reports a diagnostic at a range of the line e.

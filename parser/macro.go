@@ -48,6 +48,10 @@ func (l *loader) macro(e *entry) {
 			"macro name %q begins like a parameter, with one of %s", clip(words[0]), sigils)
 	}
 	if l.checkParams(e, m) {
+		l.effect("Macro", words...)
+		for i := range m.body {
+			l.effect("line", m.body[i].line.Text)
+		}
 		l.macros[m.name] = m
 	}
 }

@@ -35,6 +35,11 @@ type Options struct {
 	Offline bool
 	// Cache keeps the syntax of files from one Load to the next; nil keeps nothing.
 	Cache *Cache
+	// Stubs lets Load return a <VirtualHost> as a stub (Node.Stub) where Cache.Keep knows its file and nothing that it was read with
+	// has changed since.
+	Stubs bool
+	// Outdated are the virtual hosts, by Node.ID, that are not to be stubs.
+	Outdated map[uint64]bool
 	// FS is where files are read from; nil is the operating system.
 	FS FS
 }

@@ -79,6 +79,9 @@ func (l *loader) open(e *entry, def *Directive) {
 		f.ctx = def.inside(up.ctx)
 	}
 	if ok {
+		if up.node == l.tree.Root && def != nil && def.Name == "VirtualHost" {
+			f.node.ID = lastID.Add(1)
+		}
 		l.kids = append(l.kids, f.node)
 	}
 	f.kids = len(l.kids)

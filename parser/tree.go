@@ -56,8 +56,8 @@ type Tree struct {
 	Included   []Included        // each reading of a file, in order
 	Defines    map[string]string // at the end of reading; "" for a name without a value
 
-	sources map[string][]byte
+	sources  map[string][]byte
+	sums     map[string][32]byte  // of sources, as far as asked for
+	kept     map[string]*fragment // files that were taken from the cache
+	readings map[string]*reading  // files that were read; nil for one that can't be kept
 }
-
-// Source returns the text that was read from a file, or nil. It must not be changed.
-func (t *Tree) Source(file string) []byte { return t.sources[file] }

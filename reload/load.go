@@ -20,6 +20,8 @@ type Source struct {
 	Modules []*runtime.Module
 	Offline bool // see runtime.Options
 	Test    bool // see runtime.Options
+
+	kept *kept
 }
 
 // Loaded is one reading of a configuration. Graph is nil when Diags has an error.
@@ -28,35 +30,91 @@ type Loaded struct {
 	Graph *runtime.Graph
 	Diags parser.Diagnostics
 	Took  time.Duration
+
+	began time.Time
 }
 
-// Load reads and compiles the configuration. What it shares with graphs of the same state is adopted from there. All
-// mistakes of both steps are reported together.
+// Load reads and compiles the configuration. What it shares with graphs of the same state is adopted from there; of what Keep was
+// told last, only the virtual hosts are read and compiled again that have changed. All mistakes of both steps are reported together.
+// Not safe for concurrent use.
 func (s *Source) Load(state *runtime.State) *Loaded {
 	began := time.Now()
+	l := s.loadChanged(state)
+	if l == nil {
+		l = s.loadAll(state)
+	}
+	l.began, l.Took = began, time.Since(began)
+	return l
+}
+
+// Keep tells that the graph of l serves now: until the next Keep, it is what Load compares with.
+func (s *Source) Keep(l *Loaded) {
+	if s.Parse.Cache == nil {
+		return
+	}
+	s.Parse.Cache.Keep(l.Tree)
+	s.kept = &kept{graph: l.Graph, seen: sight{l.began, map[string]mark{}}}
+	s.kept.seen.look(l.Graph)
+}
+
+// kept is what a next load compares with.
+type kept struct {
+	graph *runtime.Graph
+	seen  sight
+}
+
+func (s *Source) options() *parser.Options {
 	table := parser.NewTable(append(parser.Own(), runtime.Shapes(s.Modules)...))
 	o := s.Parse
 	o.Directives, o.Nearest = table.Lookup, table.Nearest
 	o.Modules = func(name string) bool { return runtime.HasModule(s.Modules, name) }
 	o.Static = func(name string) bool { return runtime.StaticModule(s.Modules, name) }
 	o.Offline = s.Offline
-	l := &Loaded{}
-	l.Tree, l.Diags = parser.Load(s.Path, &o)
-	if l.Tree != nil {
-		graph, diags := runtime.Compile(l.Tree, s.Modules, runtime.Options{State: state, Offline: s.Offline, Test: s.Test, Hash: hash(l.Tree)})
-		if l.Diags.HasErrors() {
-			// What could not be read may be where the Listen stands.
-			diags = slices.DeleteFunc(diags, func(d *parser.Diagnostic) bool { return d.Code == "no-listen" })
-		}
-		l.Diags = append(l.Diags, diags...)
-		l.Diags.Sort(l.Tree.Files)
-		if graph != nil && l.Diags.HasErrors() {
-			graph.Retire()
-			graph = nil
-		}
-		l.Graph = graph
+	return &o
+}
+
+func (s *Source) compileOptions(state *runtime.State, t *parser.Tree) runtime.Options {
+	return runtime.Options{State: state, Offline: s.Offline, Test: s.Test, Hash: hash(t)}
+}
+
+func (s *Source) loadAll(state *runtime.State) *Loaded {
+	tree, diags := parser.Load(s.Path, s.options())
+	graph, more := runtime.Compile(tree, s.Modules, s.compileOptions(state, tree))
+	return loaded(tree, graph, diags, more)
+}
+
+// loadChanged loads what has changed since Keep; nil where that can't be told, or concerns the whole.
+func (s *Source) loadChanged(state *runtime.State) *Loaded {
+	if s.kept == nil || s.kept.graph.State != state {
+		return nil
 	}
-	l.Took = time.Since(began)
+	o := s.options()
+	o.Stubs, o.Outdated = true, map[uint64]bool{}
+	s.kept.graph.Outdated(s.kept.seen.changes(), func(id uint64) { o.Outdated[id] = true })
+	if o.Outdated[0] {
+		return nil
+	}
+	tree, diags := parser.Load(s.Path, o)
+	graph, more, ok := runtime.Recompile(s.kept.graph, tree, s.Modules, s.compileOptions(state, tree))
+	if !ok {
+		return nil
+	}
+	return loaded(tree, graph, diags, more)
+}
+
+// loaded puts together what the parser and the compiler found.
+func loaded(tree *parser.Tree, graph *runtime.Graph, diags parser.Diagnostics, more []*parser.Diagnostic) *Loaded {
+	l := &Loaded{Tree: tree, Graph: graph, Diags: diags}
+	if l.Diags.HasErrors() {
+		// What could not be read may be where the Listen stands.
+		more = slices.DeleteFunc(more, func(d *parser.Diagnostic) bool { return d.Code == "no-listen" })
+	}
+	l.Diags = append(l.Diags, more...)
+	l.Diags.Sort(l.Tree.Files)
+	if graph != nil && l.Diags.HasErrors() {
+		graph.Retire()
+		l.Graph = nil
+	}
 	return l
 }
 
@@ -65,9 +123,8 @@ func hash(t *parser.Tree) string {
 	h := sha256.New()
 	for _, f := range t.Files {
 		io.WriteString(h, f)
-		h.Write([]byte{0})
-		h.Write(t.Source(f))
-		h.Write([]byte{0})
+		sum := t.Sum(f)
+		h.Write(sum[:])
 	}
 	return hex.EncodeToString(h.Sum(nil))[:12]
 }

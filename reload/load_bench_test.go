@@ -59,15 +59,39 @@ func BenchmarkLoad10000(b *testing.B) {
 			l.Graph.Retire()
 		}
 	})
-	b.Run("again", func(b *testing.B) {
-		s := Source{Path: main, Modules: all.Modules(), Parse: parser.Options{ServerRoot: filepath.Dir(main), Cache: &parser.Cache{}}}
-		state := runtime.NewState()
-		old := s.Load(state).Graph
-		for b.Loop() {
-			l := s.Load(state)
-			old.Retire()
-			old = l.Graph
+	b.Run("again", func(b *testing.B) { benchmarkAgain(b, main, func(int) {}) })
+	b.Run("oneChanged", func(b *testing.B) {
+		one := filepath.Join(filepath.Dir(main), "sites", "v00777.conf")
+		text, err := os.ReadFile(one)
+		if err != nil {
+			b.Fatal(err)
 		}
-		old.Retire()
+		benchmarkAgain(b, main, func(i int) {
+			if err := os.WriteFile(one, append(text, fmt.Sprintf("# %d\n", i)...), 0o644); err != nil {
+				b.Fatal(err)
+			}
+		})
 	})
+}
+
+// benchmarkAgain is what a reload costs beyond the looking which files have changed.
+func benchmarkAgain(b *testing.B, main string, change func(i int)) {
+	s := Source{Path: main, Modules: all.Modules(), Parse: parser.Options{ServerRoot: filepath.Dir(main), Cache: &parser.Cache{}}}
+	state := runtime.NewState()
+	l := s.Load(state)
+	s.Keep(l)
+	old := l.Graph
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := 0; b.Loop(); i++ {
+		change(i)
+		l := s.Load(state)
+		if l.Graph == nil {
+			b.Fatal(l.Diags)
+		}
+		s.Keep(l)
+		old.Retire()
+		old = l.Graph
+	}
+	old.Retire()
 }

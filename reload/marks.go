@@ -1,13 +1,13 @@
 package reload
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"syscall"
 	"time"
 
 	"pinion/parser"
+	"pinion/runtime"
 )
 
 // mark is what is remembered of a file to tell whether it changed.
@@ -72,12 +72,11 @@ func doubt(now, before map[string]mark, t *parser.Tree, began time.Time) {
 			now[p] = old
 			continue
 		}
-		source := t.Source(p)
 		if m == (mark{}) {
-			m.unknown = source != nil // it was read, and is gone
+			m.unknown = t.Has(p) // it was read, and is gone
 		} else if changed(p) >= since {
 			b, err := os.ReadFile(p)
-			m.unknown = err != nil || source == nil || !bytes.Equal(b, source)
+			m.unknown = err != nil || !t.HasText(p, b)
 		}
 		now[p] = m
 	}
@@ -93,4 +92,49 @@ func changed(path string) int64 {
 		return sys.Ctim.Nano()
 	}
 	return st.ModTime().UnixNano()
+}
+
+// sight is what the files that a graph's directives name looked like when it was compiled.
+type sight struct {
+	began time.Time // of the load
+	seen  map[string]mark
+}
+
+// look notes all that g names. What was changed so late that the load may not have seen it counts as changed.
+func (s *sight) look(g *runtime.Graph) {
+	for p, m := range marks(g.Files, g.Folders) {
+		m.unknown = m != (mark{}) && changed(p) >= s.began.Add(-tick).UnixNano()
+		s.seen[p] = m
+	}
+	for _, dir := range g.Folders {
+		s.seen[dir+"/"] = mark{size: uint64(len(marks(nil, []string{dir})))}
+	}
+}
+
+// changes tells of a file, or a folder with all that is in it, whether it is another one now; each is looked at once.
+func (s *sight) changes() func(path string) bool {
+	known := map[string]bool{}
+	return func(path string) bool {
+		was, ok := known[path]
+		if !ok {
+			was = s.changed(path)
+			known[path] = was
+		}
+		return was
+	}
+}
+
+func (s *sight) changed(path string) bool {
+	now := marks([]string{path}, nil)
+	if folder, ok := s.seen[path+"/"]; ok {
+		if now = marks(nil, []string{path}); folder.size != uint64(len(now)) {
+			return true
+		}
+	}
+	for p, m := range now {
+		if was, ok := s.seen[p]; !ok || was != m {
+			return true
+		}
+	}
+	return false
 }

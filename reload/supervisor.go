@@ -148,6 +148,7 @@ func (s *Supervisor) Run(ctx context.Context, stop <-chan Stop) error {
 	s.engine.OnReload(s.onBehalf)
 	s.ls.engine = s.engine
 	s.ls.commit(p)
+	s.Source.Keep(l)
 	w := s.watch(l, began)
 	if w != nil {
 		defer w.Close()
@@ -314,6 +315,7 @@ func (s *Supervisor) reload(w *watcher, reason string, reopen bool) {
 	if ok {
 		s.engine.Swap(l.Graph)
 		s.ls.commit(p)
+		s.Source.Keep(l)
 	}
 	if ok && reopen {
 		state.Reopen(func(err error) { s.logf(runtime.LogErr, "reopening a log: %v", err) })
