@@ -143,6 +143,17 @@ func (w *Worker) rechecked() {
 type HealthStats struct {
 	Passed, Failed atomic.Int64
 	Took           atomic.Int64 // the last one, in nanoseconds
+	Last           atomic.Pointer[HealthResult]
+}
+
+// HealthResult is what one health check found, and where the worker stands by it.
+type HealthResult struct {
+	Ended  time.Time
+	Took   time.Duration
+	Passed bool
+	Why    string // what was found, in a few words
+	// Passes and Fails count toward hcpasses and hcfails: since the worker was put out of use, or back into it.
+	Passes, Fails int
 }
 
 // HCPass takes the worker back into use after its health checks have passed: out of error, too.
