@@ -482,24 +482,43 @@ func refused(t *testing.T) string {
 
 // TestSectionTLS: the <Proxy> section of the balancer decides whether its checks speak TLS.
 func TestSectionTLS(t *testing.T) {
-	for _, c := range []struct{ server, section, want string }{
-		{"On", "", "AH03251: Health check GET Status (1)"}, // TLS was spoken; the backend speaks none
-		{"On", "SSLProxyEngine Off\n", "SSLProxyEngine is off"},
-		{"Off", "", "SSLProxyEngine is off"},
-		{"Off", "SSLProxyEngine On\n", "AH03251"},
-	} {
-		b := listen(t, fine)
-		s := begin(t, "SSLProxyEngine "+c.server+"\n<Proxy balancer://b>\n"+c.section+"BalancerMember https://"+b.address+" hcmethod=GET hcinterval=100ms\n</Proxy>\n")
-		s.wait("Threaded Health checking")
+	for _, c := range []struct {
+		server, section string
+		speaks          bool
+	}{{"On", "", true}, {"On", "SSLProxyEngine Off\n", false}, {"Off", "", false}, {"Off", "SSLProxyEngine On\n", true}} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, done := make(chan byte, 1000), make(chan struct{})
+		go func() {
+			defer close(done)
+			for {
+				nc, err := l.Accept()
+				if err != nil {
+					return
+				}
+				b := make([]byte, 1)
+				if n, _ := nc.Read(b); n == 1 {
+					first <- b[0]
+				}
+				nc.Close()
+			}
+		}()
+		s := begin(t, "SSLProxyEngine "+c.server+"\n<Proxy balancer://b>\n"+c.section+"BalancerMember https://"+l.Addr().String()+" hcmethod=GET hcinterval=100ms\n</Proxy>\n")
 		s.wait("AH03251")
-		s.wait("Threaded Health checking") // the first result is stored by now
-		l := s.worker(0).State.Health.Last.Load()
-		if l == nil {
-			t.Fatal("no result")
+		s.wait("AH03251") // the first result is stored by now
+		switch r := s.worker(0).State.Health.Last.Load(); {
+		case r == nil || r.Passed || strings.Contains(r.Why, "SSLProxyEngine is off") == c.speaks:
+			t.Errorf("server %s, section %q: %+v", c.server, c.section, r)
+		case c.speaks:
+			if b := <-first; b != 22 {
+				t.Errorf("server %s, section %q: the first byte is %d, no handshake's", c.server, c.section, b)
+			}
+		case len(first) > 0:
+			t.Errorf("server %s, section %q: something was sent", c.server, c.section)
 		}
-		off := strings.Contains(c.want, "off")
-		if l.Passed || strings.Contains(l.Why, "SSLProxyEngine is off") != off {
-			t.Errorf("server %s, section %q: %+v", c.server, c.section, l)
-		}
+		l.Close()
+		<-done
 	}
 }
