@@ -30,17 +30,20 @@ type HealthHooks struct {
 	Template func(c *runtime.Cmd, name string) (Health, bool)
 	Expr     func(c *runtime.Cmd, name string) bool
 	Changed  func(w *Worker) // is told that HealthNow of w may be another one
-	// Exprs are the names that hcexpr= may have in a server, in order.
-	Exprs func(s *runtime.Server) []string
+	// Exprs are what hcexpr= may name in a server, in the order of the names.
+	Exprs func(s *runtime.Server) []HealthExpr
 }
+
+// HealthExpr is a condition of ProxyHCExpr.
+type HealthExpr struct{ Name, Text string }
 
 var healthHooks HealthHooks
 
 // HookHealth registers mod_proxy_hcheck. Only while packages are initialized.
 func HookHealth(h HealthHooks) { healthHooks = h }
 
-// HealthExprs are the names that hcexpr= may have in a server, in order.
-func HealthExprs(s *runtime.Server) []string {
+// HealthExprs are what hcexpr= may name in a server, in the order of the names.
+func HealthExprs(s *runtime.Server) []HealthExpr {
 	if healthHooks.Exprs == nil {
 		return nil
 	}
