@@ -128,7 +128,7 @@ func TestChromium(t *testing.T) {
 // TestChromiumCrowd finds one of thousands of members.
 func TestChromiumCrowd(t *testing.T) {
 	b := startBrowser(t)
-	s := serve(t, "ProxyHCExpr ok234 {%{REQUEST_STATUS} =~ /^[234]/}\n<Proxy balancer://checked>\nBalancerMember http://127.0.0.1:1 route=one hcmethod=GET hcuri=/up hcinterval=100 hcexpr=ok234 hcfails=3\n</Proxy>\n"+crowd(1, 2000))
+	s := serve(t, "ProxyHCExpr ok234 {%{REQUEST_STATUS} =~ /^[234]/}\n<Proxy balancer://checked>\nBalancerMember http://127.0.0.1:1 route=one hcmethod=GET hcuri=/up hcinterval=100ms hcexpr=ok234 hcfails=3\n</Proxy>\n"+crowd(1, 2000))
 	b.look(1280, "light")
 	b.open("http://" + s.address + here)
 	b.until("the page is live", `!document.getElementById("live").hidden && document.getElementById("live-text").textContent === "live"`)
