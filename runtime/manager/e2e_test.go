@@ -132,6 +132,7 @@ func TestChromiumCrowd(t *testing.T) {
 	b.look(1280, "light")
 	b.open("http://" + s.address + here)
 	b.until("the page is live", `!document.getElementById("live").hidden && document.getElementById("live-text").textContent === "live"`)
+	b.until("the failed check is the state", state(0, "Failed check"))
 	b.until("a check is told", row(0)+`.querySelector(".check").textContent.includes("refused") && `+row(0)+`.querySelector('[data-f="failed"]').textContent >= 3`)
 	b.until("the first page has a part of them", `document.querySelectorAll("tr[data-worker]").length === 100`)
 	b.shot("7-crowd-light")

@@ -51,6 +51,9 @@ type pageView struct {
 // Self is where forms go, so that the selection stays.
 func (p *pageView) Self() template.URL { return template.URL(p.Sel.page(p.Action, p.Sel.From)) }
 
+// Shape is what the page is, but for its figures.
+func (p *pageView) Shape() string { return shape(p.Balancers) }
+
 // More is a link to the next page of the selection, "" on the last.
 func (p *pageView) More() template.URL {
 	if p.Sel.From+perPage >= p.Sel.Found {

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"hash/crc32"
 	"net/url"
 	"strconv"
@@ -147,24 +148,11 @@ func (v *visit) live() runtime.Result {
 	}
 	chosen := readSelection(v.Args).choose(o.Balancers, perPage)
 	have := v.HeadersIn.Get(haveHeader)
-	x := liveView{Now: o.Time.UnixMilli(), Rows: []liveRow{}}
-	shape := crc32.NewIEEE()
+	x := liveView{Now: o.Time.UnixMilli(), Shape: shape(chosen), Rows: []liveRow{}}
 	at := 0
 	for i := range chosen {
-		b := &chosen[i]
-		described, err := json.Marshal([]any{b.Name, b.ETag, b.ByHand, len(b.Workers)})
-		if err != nil {
-			return v.refuse(err)
-		}
-		shape.Write(described)
-		for k := range b.Workers {
-			w := &b.Workers[k]
-			described, err := json.Marshal([]any{w.Name, w.State, w.ByHand, w.Added})
-			if err != nil {
-				return v.refuse(err)
-			}
-			shape.Write(described)
-			figures := w.figures()
+		for k := range chosen[i].Workers {
+			figures := chosen[i].Workers[k].figures()
 			text, err := json.Marshal(figures)
 			if err != nil {
 				return v.refuse(err)
@@ -175,12 +163,25 @@ func (v *visit) live() runtime.Result {
 			at++
 		}
 	}
-	x.Shape = strconv.FormatUint(uint64(shape.Sum32()), 36)
 	text, err := json.Marshal(x)
 	if err != nil {
 		return v.refuse(err)
 	}
 	return sent(v.SendText("", string(text)))
+}
+
+// shape names what of the balancers can't be brought up to date by figures.
+func shape(chosen []balancerView) string {
+	h := crc32.NewIEEE()
+	for i := range chosen {
+		b := &chosen[i]
+		fmt.Fprintf(h, "%q %s %v %d\n", b.Name, b.ETag, b.ByHand, len(b.Workers))
+		for k := range b.Workers {
+			w := &b.Workers[k]
+			fmt.Fprintf(h, "%q %s %s %v %v\n", w.Name, w.ETag, w.State, w.ByHand, w.Added != nil)
+		}
+	}
+	return strconv.FormatUint(uint64(h.Sum32()), 36)
 }
 
 func checksum(text []byte) string {

@@ -6,7 +6,7 @@
   const asked = new URLSearchParams(location.search);
   let selection = new URLSearchParams([...asked].filter(([name]) => name === "filter" || name === "from"));
   const here = mark => { const q = selection.toString(); return q && mark + q; };
-  let paused = false, shape = "", busy = false, timer = 0;
+  let paused = false, shape = main.dataset.shape, busy = false, timer = 0;
 
   const say = (text, bad) => { said.textContent = text; said.classList.toggle("bad", !!bad); };
 
@@ -84,6 +84,7 @@
     if (!answer.ok) throw new Error("status " + answer.status);
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("balancers");
     const key = keyOf(document.activeElement), before = states(), edit = document.getElementById("edit");
+    shape = fresh.dataset.shape;
     main.replaceChildren(...document.adoptNode(fresh).childNodes);
     if (edit) main.prepend(edit);
     forget();
@@ -105,14 +106,8 @@
       if (!answer.ok) throw new Error("status " + answer.status);
       const o = await answer.json();
       if (mine !== generation) again = true; // of rows that are no longer there
-      else if (shape && o.shape !== shape) {
-        await rebuild(false);
-        shape = o.shape;
-        again = true;
-      } else {
-        shape = o.shape;
-        figures(o);
-      }
+      else if (o.shape !== shape) await rebuild(false);
+      else figures(o);
       live.classList.remove("off");
       liveText.textContent = paused ? "paused" : "live";
     } catch (e) {
@@ -169,7 +164,6 @@
   // anew fetches the page again, whatever has or hasn't changed.
   const anew = async quiet => {
     await rebuild(quiet).catch(() => {});
-    shape = "";
     look();
   };
 
