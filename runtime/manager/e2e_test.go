@@ -159,3 +159,46 @@ func TestChromiumCrowd(t *testing.T) {
 	b.shot("9-none-light")
 	b.clean(s.address)
 }
+
+// TestChromiumKeyboard goes through all that an operator does, by keyboard alone.
+func TestChromiumKeyboard(t *testing.T) {
+	b := startBrowser(t)
+	s := serve(t, "<Proxy balancer://shop>\nBalancerMember http://127.0.0.1:1 route=one\nBalancerMember http://127.0.0.1:2 route=two\nProxySet stickysession=sid growth=2\nBalancerFlagR hot-spare\n</Proxy>\n")
+	b.look(1280, "light")
+	b.open("http://" + s.address + here)
+	b.until("the page is live", `document.getElementById("live-text").textContent === "live"`)
+	// to presses Tab until the focus is on what the script finds.
+	to := func(what, element string) {
+		t.Helper()
+		for range 100 {
+			if b.eval(`document.activeElement === `+element) == "true" {
+				return
+			}
+			b.key("Tab", 9, "")
+		}
+		t.Fatalf("no Tab leads to %s", what)
+	}
+	press := func(what, element string) {
+		t.Helper()
+		to(what, element)
+		b.key("Enter", 13, "\r")
+	}
+	for _, c := range [][2]string{{"Drain", "Draining"}, {"Spare", "Spare"}, {"Standby", "Standby"}, {"Disable", "Disabled"}, {"Enable", "Enabled"}, {"Drain", "Draining"}} {
+		press(c[0], button(0, c[0]))
+		b.until("the member is "+c[1], state(0, c[1]))
+		b.until("the focus has stayed", `document.activeElement === `+button(0, c[0]))
+	}
+	press("Give back", button(0, "Give back"))
+	b.until("the state is the file's", state(0, "Enabled")+` && !`+row(0)+`.querySelector(".hand")`)
+	press("Settings", `document.querySelector(".settings")`)
+	b.loaded()
+	to("the new member's URL", `document.getElementById("b_nwrkr")`)
+	b.do("Input.insertText", map[string]any{"text": "http://127.0.0.1:9"}, nil)
+	to("the question", `document.getElementById("b_wyes")`)
+	b.key(" ", 32, " ")
+	press("Add", `document.querySelector(".add button")`)
+	b.until("the member is there", state(2, "Disabled"))
+	press("Remove", button(2, "Remove"))
+	b.until("the member is gone", `document.querySelectorAll("tr[data-worker]").length === 2`)
+	b.clean(s.address)
+}
