@@ -82,6 +82,14 @@ func Compile(tree *parser.Tree, modules []*Module, o Options) (*Graph, []*parser
 	return g, c.diags
 }
 
+// PrivateHandlers returns those of all modules.
+func (c *Compiler) PrivateHandlers() (all []PrivateHandler) {
+	for _, m := range c.Graph.modules {
+		all = append(all, m.Private...)
+	}
+	return all
+}
+
 func (c *Compiler) newServer(at parser.Place) *Server {
 	s := &Server{Graph: c.Graph, Place: at, conf: make([]any, moduleCount.Load()), Errors: StderrLog}
 	s.Dir = c.NewDir()

@@ -71,7 +71,6 @@ func bind(c *runtime.Compiler) {
 		own := runtime.OwnServerConf[conf](s, Module)
 		own.balancers, own.listing = balancers, l
 	}
-	warnOpen(c)
 }
 
 func (l *listing) addWorkers(s *runtime.Server, vhost, balancer string, workers []*proxy.Worker) {
