@@ -14,7 +14,8 @@ type BackendTLS interface {
 	Handshake(ctx context.Context, nc net.Conn, name string, s *Server) (net.Conn, error)
 }
 
-// BackendTLSOf returns what is in force for requests with that configuration, nil where SSLProxyEngine is off. From a
+// BackendTLSOf returns what is in force for requests with that configuration, nil where SSLProxyEngine is off; said tells
+// whether any SSLProxy… directive has had a say in it. From a
 // compile's PostConfig on it can be asked for the configuration of a server or of a <Proxy> section as well. The tls
 // module sets it while the program is initialized.
-var BackendTLSOf = func(*DirConfig) BackendTLS { return nil }
+var BackendTLSOf = func(*DirConfig) (t BackendTLS, said bool) { return nil, false }

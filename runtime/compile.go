@@ -100,6 +100,14 @@ func (c *Compiler) end() (*Graph, []*parser.Diagnostic) {
 	return g, c.diags
 }
 
+// PrivateHandlers returns those of all modules.
+func (c *Compiler) PrivateHandlers() (all []PrivateHandler) {
+	for _, m := range c.Graph.modules.list {
+		all = append(all, m.Private...)
+	}
+	return all
+}
+
 func (c *Compiler) newServer(at parser.Place) *Server {
 	s := &Server{modules: c.Graph.modules, Place: at, conf: make([]any, moduleCount.Load()), Errors: StderrLog}
 	s.Dir = c.NewDir()

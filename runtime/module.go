@@ -69,6 +69,8 @@ type Module struct {
 	Hooks      []Hook
 	// OutputFilters are what the module offers to SetOutputFilter and its like.
 	OutputFilters []OutputFilter
+	// Private are handlers of the module that are not for everybody: who guards them not is warned.
+	Private []PrivateHandler
 	// MergeServer and MergeDir return a new configuration: add laid over base, neither changed. They are
 	// called only where both exist. Without them add simply replaces base.
 	MergeServer, MergeDir func(base, add any) any
@@ -84,6 +86,13 @@ type Module struct {
 	ChildInit func(g *Graph)
 
 	index int
+}
+
+// PrivateHandler is a handler that shows or changes what the public should not see.
+type PrivateHandler struct {
+	Name    string // as in SetHandler
+	Code    string // of the warning
+	Summary string // what anybody may do there who gets in: "anybody may …"
 }
 
 var moduleCount atomic.Int32

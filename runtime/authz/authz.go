@@ -50,7 +50,10 @@ const inDirs = parser.InDir | parser.HTAccess // httpd's OR_AUTHCFG, OR_LIMIT
 func init() {
 	Module.Directives, GroupFile.Directives, Compat.Directives = requireDirectives, groupDirectives, compatDirectives
 	Authn.Directives, Basic.Directives, AuthnFile.Directives = authnDirectives, basicDirectives, fileDirectives
-	Module.PostConfig = checkRules
+	Module.PostConfig = func(c *runtime.Compiler) {
+		checkRules(c)
+		warnOpen(c)
+	}
 	Module.Hooks = []runtime.Hook{
 		{Phase: runtime.AccessCheckerEx, Order: runtime.Last, Run: func(r *runtime.Request) runtime.Result { return authorize(r, false) }},
 		{Phase: runtime.AuthChecker, Order: runtime.Last, Run: func(r *runtime.Request) runtime.Result { return authorize(r, true) }},

@@ -72,8 +72,8 @@ type dialer interface {
 	Dial(ctx context.Context, r *runtime.Request, w *proxy.Worker, function string) (net.Conn, error)
 }
 
-// ask checks the worker once and tells whether it passed (hc_check). ctx breaks it off.
-func (t *target) ask(ctx context.Context) (passed bool) {
+// ask checks the worker once and tells whether it passed, and why (hc_check). ctx breaks it off.
+func (t *target) ask(ctx context.Context) (passed bool, why string) {
 	w := t.w
 	s := w.Server
 	s.Logf(Module, runtime.LogDebug, "AH03256", "Threaded Health checking %s", w.DisplayName())
@@ -81,7 +81,30 @@ func (t *target) ask(ctx context.Context) (passed bool) {
 	defer r.Free()
 	status, err := t.answer(ctx, r)
 	s.LogCausef(Module, runtime.LogDebug, err, "AH03251", "Health check %s Status (%d) for %s.", t.health.Method, status, w.DisplayName())
-	return status == 0
+	switch {
+	case err != nil:
+		why = err.Error()
+	case t.request == "":
+		why = "connected"
+	case t.cond == nil:
+		why = "answered " + r.StatusLine
+	case status == healthy:
+		why = "answered " + r.StatusLine + ", which meets " + t.health.Expr
+	default:
+		why = "answered " + r.StatusLine + ", which does not meet " + t.health.Expr
+	}
+	return status == healthy, bounded(why)
+}
+
+// maxWhy bounds what is shown of what a backend says, in bytes.
+const maxWhy = 200
+
+func bounded(why string) string {
+	why = strings.ToValidUTF8(why, "\uFFFD")
+	if len(why) > maxWhy {
+		why = strings.ToValidUTF8(why[:maxWhy], "") + "…"
+	}
+	return why
 }
 
 // The outcomes of a check, as httpd logs them.

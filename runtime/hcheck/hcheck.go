@@ -30,7 +30,7 @@ func init() {
 	}
 	Module.PostConfig = postConfig
 	Module.ChildInit = childInit
-	proxy.HookHealth(proxy.HealthHooks{Template: findTemplate, Expr: findExpr, Exprs: exprNames, Changed: changed})
+	proxy.HookHealth(proxy.HealthHooks{Template: findTemplate, Expr: findExpr, Exprs: exprsOf, Changed: changed})
 	runtime.AddExprLookup(runtime.ExprLookup{Var: lookupVar, Func: lookupFunc})
 }
 
@@ -48,6 +48,7 @@ type graphConf struct {
 }
 
 type condition struct {
+	name string // as written
 	text string
 	cond *expr.Cond[*runtime.Request]
 }
@@ -83,7 +84,7 @@ func setExpr(c *runtime.Cmd) error {
 	if conf.exprs == nil {
 		conf.exprs = map[string]*condition{}
 	}
-	conf.exprs[strings.ToLower(name)] = &condition{text, cond}
+	conf.exprs[strings.ToLower(name)] = &condition{name, text, cond}
 	return nil
 }
 
@@ -146,12 +147,14 @@ func findExpr(c *runtime.Cmd, name string) bool {
 	return conf != nil && conf.exprs[strings.ToLower(name)] != nil
 }
 
-// exprNames are the names that hcexpr= may have in a server.
-func exprNames(s *runtime.Server) []string {
+// exprsOf are what hcexpr= may name in a server.
+func exprsOf(s *runtime.Server) (all []proxy.HealthExpr) {
 	if conf := runtime.ServerConf[conf](s, Module); conf != nil {
-		return slices.Sorted(maps.Keys(conf.exprs))
+		for _, key := range slices.Sorted(maps.Keys(conf.exprs)) {
+			all = append(all, proxy.HealthExpr{Name: conf.exprs[key].name, Text: conf.exprs[key].text})
+		}
 	}
-	return nil
+	return all
 }
 
 // changed makes what an operator set take effect. The worker may be of an older graph than the one in force.

@@ -443,3 +443,82 @@ func TestDiagnostics(t *testing.T) {
 		}
 	}
 }
+
+// TestLast: what the last check found is kept for the manager.
+func TestLast(t *testing.T) {
+	b := listen(t, fine)
+	s := begin(t, "ProxyHCExpr good {%{REQUEST_STATUS} =~ /^2/}\n"+balancer("http://"+b.address+" hcmethod=GET hcinterval=100ms hcpasses=2 hcfails=3 hcexpr=good",
+		"http://"+refused(t)+" hcmethod=TCP hcinterval=100ms hcfails=50", "http://"+refused(t)+" hcmethod=NONE"))
+	last := func(n int) *proxy.HealthResult { return s.worker(n).State.Health.Last.Load() }
+	s.wait("Status (0) for http://" + b.address)
+	s.wait("Status (0) for http://" + b.address) // the first result is stored by now
+	if l := last(0); l == nil || !l.Passed || l.Why != "answered 200 OK, which meets good" || l.Took <= 0 || l.Ended.IsZero() {
+		t.Errorf("%+v", l)
+	}
+	b.set(broken)
+	s.wait("AH03303: Threaded Health check DISABLING http://" + b.address)
+	if l := last(0); l.Passed || l.Why != "answered 500 Broken, which does not meet good" {
+		t.Errorf("%+v", l)
+	}
+	b.set(fine)
+	s.wait("AH03302: Threaded Health check ENABLING http://" + b.address)
+	if l := last(1); l == nil || l.Passed || l.Fails < 1 || !strings.Contains(l.Why, "refused") {
+		t.Errorf("%+v", l)
+	}
+	if l := last(2); l != nil {
+		t.Errorf("what isn't checked has a result: %+v", l)
+	}
+}
+
+// refused is an address at which nobody listens.
+func refused(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// TestSectionTLS: the <Proxy> section of the balancer decides whether its checks speak TLS.
+func TestSectionTLS(t *testing.T) {
+	for _, c := range []struct {
+		server, section string
+		speaks          bool
+	}{{"On", "", true}, {"On", "SSLProxyEngine Off\n", false}, {"Off", "", false}, {"Off", "SSLProxyEngine On\n", true}} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, done := make(chan byte, 1000), make(chan struct{})
+		go func() {
+			defer close(done)
+			for {
+				nc, err := l.Accept()
+				if err != nil {
+					return
+				}
+				b := make([]byte, 1)
+				if n, _ := nc.Read(b); n == 1 {
+					first <- b[0]
+				}
+				nc.Close()
+			}
+		}()
+		s := begin(t, "SSLProxyEngine "+c.server+"\n<Proxy balancer://b>\n"+c.section+"BalancerMember https://"+l.Addr().String()+" hcmethod=GET hcinterval=100ms\n</Proxy>\n")
+		s.wait("AH03251")
+		s.wait("AH03251") // the first result is stored by now
+		switch r := s.worker(0).State.Health.Last.Load(); {
+		case r == nil || r.Passed || strings.Contains(r.Why, "SSLProxyEngine is off") == c.speaks:
+			t.Errorf("server %s, section %q: %+v", c.server, c.section, r)
+		case c.speaks:
+			if b := <-first; b != 22 {
+				t.Errorf("server %s, section %q: the first byte is %d, no handshake's", c.server, c.section, b)
+			}
+		case len(first) > 0:
+			t.Errorf("server %s, section %q: something was sent", c.server, c.section)
+		}
+		l.Close()
+		<-done
+	}
+}

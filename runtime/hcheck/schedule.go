@@ -207,12 +207,12 @@ func (s *schedule) check(c *check) {
 	s.mu.Unlock()
 
 	began := time.Now()
-	passed := t.ask(ctx)
-	s.finish(ctx, c, passed, began)
+	passed, why := t.ask(ctx)
+	s.finish(ctx, c, passed, why, began)
 }
 
 // finish takes a check's outcome, unless it was broken off.
-func (s *schedule) finish(ctx context.Context, c *check, passed bool, began time.Time) {
+func (s *schedule) finish(ctx context.Context, c *check, passed bool, why string, began time.Time) {
 	s.mu.Lock()
 	c.cancel = nil
 	if c.gone || ctx.Err() != nil {
@@ -221,6 +221,7 @@ func (s *schedule) finish(ctx context.Context, c *check, passed bool, began time
 	}
 	now, w := time.Now(), c.target.w
 	changed := c.note(passed, now)
+	w.State.Health.Last.Store(&proxy.HealthResult{Ended: now, Took: now.Sub(began), Passed: passed, Why: why, Passes: c.passes, Fails: c.fails})
 	s.again(c, c.target.health.Interval)
 	s.mu.Unlock()
 

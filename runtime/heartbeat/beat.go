@@ -23,6 +23,9 @@ const (
 	seenMax    = 30 * time.Second
 )
 
+// defaultPort is that of a server that doesn't tell.
+const defaultPort = 80
+
 // Beat is what is known of one server.
 type Beat struct {
 	Ready, Busy int
@@ -36,9 +39,8 @@ type fields struct {
 	hasV, hasReady, hasBusy, hasSeen, hasPort bool
 }
 
-// parseFields reads "v=1&ready=75&busy=0". Names are compared without case, the last of a name counts, what has no "=" is 1 and
-// unknown names are passed over.
-func parseFields(text string) (f fields) {
+// pairs calls f with each name and value of "v=1&ready=75&busy=0". What has no "=" is 1.
+func pairs(text string, f func(key, value string)) {
 	for text != "" {
 		var pair string
 		pair, text, _ = strings.Cut(text, "&")
@@ -49,8 +51,15 @@ func parseFields(text string) (f fields) {
 		if !ok {
 			value = "1"
 		}
-		n := leadingInt(unescape(value))
-		switch key = unescape(key); {
+		f(unescape(key), unescape(value))
+	}
+}
+
+// parseFields reads the pairs. Names are compared without case, the last of a name counts, and unknown names are passed over.
+func parseFields(text string) (f fields) {
+	pairs(text, func(key, value string) {
+		n := leadingInt(value)
+		switch {
 		case table.EqualFold(key, "v"):
 			f.hasV = true
 		case table.EqualFold(key, "ready"):
@@ -62,7 +71,7 @@ func parseFields(text string) (f fields) {
 		case table.EqualFold(key, "port"):
 			f.port, f.hasPort = n, true
 		}
-	}
+	})
 	return f
 }
 
@@ -111,7 +120,7 @@ func message(text string) (b Beat, ok bool) {
 	// httpd sees a C string: nothing behind a NUL counts.
 	text, _, _ = strings.Cut(text, "\x00")
 	f := parseFields(text)
-	b = Beat{Ready: f.ready, Busy: f.busy, Port: 80}
+	b = Beat{Ready: f.ready, Busy: f.busy, Port: defaultPort}
 	if f.hasPort {
 		b.Port = f.port
 	}
@@ -134,7 +143,7 @@ func readFile(r io.Reader) (map[string]Beat, error) {
 		}
 		b, known := all[ip]
 		if !known {
-			b = Beat{Port: 80, Age: -1}
+			b = Beat{Port: defaultPort, Age: -1}
 		}
 		f := parseFields(text)
 		if f.hasBusy {
@@ -182,7 +191,20 @@ func (s *servers) hear(ip string, b Beat, now time.Time, limit int) (ok bool) {
 	defer s.mu.Unlock()
 	if old, known := s.all[ip]; known {
 		b.Port = old.Port // the first message of a server decides, as in httpd
-	} else if len(s.all) >= limit {
+	}
+	return s.put(ip, b, now, limit)
+}
+
+// post is hear for a beat that was posted: its port counts each time, as in httpd.
+func (s *servers) post(ip string, b Beat, now time.Time, limit int) (ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.put(ip, b, now, limit)
+}
+
+// put is hear and post; mu is held.
+func (s *servers) put(ip string, b Beat, now time.Time, limit int) (ok bool) {
+	if _, known := s.all[ip]; !known && len(s.all) >= limit {
 		for k, h := range s.all {
 			if silent(h, now) {
 				delete(s.all, k)

@@ -32,9 +32,11 @@ func init() {
 			Help: "How many backends are remembered, 10 or more; 0 keeps them in the file of HeartbeatStorage", Set: setMaxServers},
 	}
 	Monitor.PostServer = postMonitor
+	Monitor.Private = []runtime.PrivateHandler{{Name: handlerName, Code: "open-heartbeat", Summary: "anybody may tell here how much a backend has to do, and so draw requests to it"}}
+	Monitor.Hooks = []runtime.Hook{{Phase: runtime.Handler, Order: runtime.First, Always: true, Run: handle}}
 	Monitor.ChildInit = func(g *runtime.Graph) {
 		if c := runtime.ServerConf[monitorConf](g.Main, Monitor); c != nil && c.monitor != nil {
-			c.monitor.serve(order{server: g.Main, path: c.filePath(), limit: c.max.Or(defaultMax)})
+			c.monitor.serve(order{server: g.Main, path: c.filePath(), limit: c.limit()})
 		}
 	}
 	Sender.Directives = []runtime.Directive{
@@ -68,6 +70,14 @@ func (c *monitorConf) filePath() string {
 		return c.source.Path
 	}
 	return ""
+}
+
+// limit is how many servers are remembered.
+func (c *monitorConf) limit() int {
+	if n := c.max.Or(defaultMax); n != 0 {
+		return n
+	}
+	return maxSenders
 }
 
 // senderConf is mod_heartbeat's configuration, of the main server only. Immutable once compiled.

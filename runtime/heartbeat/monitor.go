@@ -36,7 +36,7 @@ type monitor struct {
 type order struct {
 	server *runtime.Server // to log in
 	path   string          // of the file to write, "" for none
-	limit  int             // HeartbeatMaxServers
+	limit  int             // of servers that are remembered
 }
 
 func newMonitor(address string, heard *servers) *monitor {
@@ -145,9 +145,6 @@ func (m *monitor) process(s *runtime.Server, from netip.AddrPort, text string, n
 		return false
 	}
 	limit := m.order.Load().limit
-	if limit == 0 {
-		limit = maxSenders
-	}
 	kept := m.heard.hear(from.Addr().Unmap().String(), b, now, limit)
 	if s.LogOn(Monitor, runtime.LogDebug) {
 		s.Logf(Monitor, runtime.LogDebug, "AH02086", "%s busy=%d ready=%d", from, b.Busy, b.Ready)

@@ -54,7 +54,10 @@ func failf(status int, format string, args ...any) error {
 func (v *visit) api() runtime.Result {
 	v.noStore()
 	v.ContentType = "application/json"
-	v.params.read(v.Args, []string{"w", "b"})
+	v.params.read(v.Args, []string{"w", "b", "live"})
+	if v.Method != "POST" && v.params.get("live") != "" {
+		return v.live()
+	}
 	if v.Method == "POST" {
 		if err := v.order(); err != nil {
 			return v.refuse(err)
@@ -72,6 +75,12 @@ func (v *visit) answer() runtime.Result {
 		return v.refuse(failf(404, "expected a balancer in b= and one of its members in w=, found %q and %q", b, w))
 	}
 	o := v.overview()
+	if s := readSelection(v.Args); s.Filter != "" {
+		for i := range o.Balancers {
+			o.Balancers[i].bind(o.Time)
+		}
+		o.Balancers = s.choose(o.Balancers, 0)
+	}
 	var body any = o
 	if v.balancer != nil {
 		x := viewBalancer(v.balancer, o.Time)

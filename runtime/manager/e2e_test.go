@@ -124,3 +124,81 @@ func TestChromium(t *testing.T) {
 	b.shot("6-without-scripts-light")
 	b.clean(s.address)
 }
+
+// TestChromiumCrowd finds one of thousands of members.
+func TestChromiumCrowd(t *testing.T) {
+	b := startBrowser(t)
+	s := serve(t, "ProxyHCExpr ok234 {%{REQUEST_STATUS} =~ /^[234]/}\n<Proxy balancer://checked>\nBalancerMember http://127.0.0.1:1 route=one hcmethod=GET hcuri=/up hcinterval=100ms hcexpr=ok234 hcfails=3\n</Proxy>\n"+crowd(1, 2000))
+	b.look(1280, "light")
+	b.open("http://" + s.address + here)
+	b.until("the page is live", `!document.getElementById("live").hidden && document.getElementById("live-text").textContent === "live"`)
+	b.until("the failed check is the state", state(0, "Failed check"))
+	b.until("a check is told", row(0)+`.querySelector(".check").textContent.includes("refused") && `+row(0)+`.querySelector('[data-f="failed"]').textContent >= 3`)
+	b.until("the first page has a part of them", `document.querySelectorAll("tr[data-worker]").length === 100`)
+	b.shot("7-crowd-light")
+	b.look(420, "dark")
+	b.shot("7-crowd-dark-narrow")
+	b.look(1280, "light")
+	b.eval(`document.getElementById("filter").focus()`)
+	b.do("Input.insertText", map[string]any{"text": "r0-1777"}, nil)
+	b.until("one is left", `document.querySelectorAll("tr[data-worker]").length === 1 && `+row(0)+`.dataset.worker.includes("10.0.7.27")`)
+	b.until("the focus stays", `document.activeElement.id === "filter"`)
+	b.until("the number is told", said+`.includes("1 of 2001 members")`)
+	b.click(button(0, "Drain"))
+	b.until("it is draining", state(0, "Draining"))
+	b.shot("8-filter-light")
+	b.look(1280, "dark")
+	b.shot("8-filter-dark")
+	b.look(1280, "light")
+	b.eval(`document.getElementById("filter").select()`)
+	b.do("Input.insertText", map[string]any{"text": "draining"}, nil)
+	b.until("it is found by its state", `document.querySelectorAll("tr[data-worker]").length === 1 && `+state(0, "Draining"))
+	b.eval(`document.getElementById("filter").select()`)
+	b.do("Input.insertText", map[string]any{"text": "nowhere"}, nil)
+	b.until("none is found", `document.querySelectorAll("tr[data-worker]").length === 0 && document.getElementById("count").textContent.startsWith("No member")`)
+	b.shot("9-none-light")
+	b.clean(s.address)
+}
+
+// TestChromiumKeyboard goes through all that an operator does, by keyboard alone.
+func TestChromiumKeyboard(t *testing.T) {
+	b := startBrowser(t)
+	s := serve(t, "<Proxy balancer://shop>\nBalancerMember http://127.0.0.1:1 route=one\nBalancerMember http://127.0.0.1:2 route=two\nProxySet stickysession=sid growth=2\nBalancerFlagR hot-spare\n</Proxy>\n")
+	b.look(1280, "light")
+	b.open("http://" + s.address + here)
+	b.until("the page is live", `document.getElementById("live-text").textContent === "live"`)
+	// to presses Tab until the focus is on what the script finds.
+	to := func(what, element string) {
+		t.Helper()
+		for range 100 {
+			if b.eval(`document.activeElement === `+element) == "true" {
+				return
+			}
+			b.key("Tab", 9, "")
+		}
+		t.Fatalf("no Tab leads to %s", what)
+	}
+	press := func(what, element string) {
+		t.Helper()
+		to(what, element)
+		b.key("Enter", 13, "\r")
+	}
+	for _, c := range [][2]string{{"Drain", "Draining"}, {"Spare", "Spare"}, {"Standby", "Standby"}, {"Disable", "Disabled"}, {"Enable", "Enabled"}, {"Drain", "Draining"}} {
+		press(c[0], button(0, c[0]))
+		b.until("the member is "+c[1], state(0, c[1]))
+		b.until("the focus has stayed", `document.activeElement === `+button(0, c[0]))
+	}
+	press("Give back", button(0, "Give back"))
+	b.until("the state is the file's", state(0, "Enabled")+` && !`+row(0)+`.querySelector(".hand")`)
+	press("Settings", `document.querySelector(".settings")`)
+	b.loaded()
+	to("the new member's URL", `document.getElementById("b_nwrkr")`)
+	b.do("Input.insertText", map[string]any{"text": "http://127.0.0.1:9"}, nil)
+	to("the question", `document.getElementById("b_wyes")`)
+	b.key(" ", 32, " ")
+	press("Add", `document.querySelector(".add button")`)
+	b.until("the member is there", state(2, "Disabled"))
+	press("Remove", button(2, "Remove"))
+	b.until("the member is gone", `document.querySelectorAll("tr[data-worker]").length === 2`)
+	b.clean(s.address)
+}

@@ -21,7 +21,7 @@ var Module *runtime.Module
 func init() {
 	Module = runtime.Define(runtime.Module{Name: "pinion_manager_module", File: "mod_pinion_manager.c", Hooks: []runtime.Hook{
 		{Phase: runtime.Handler, Order: runtime.First, Always: true, Run: handle},
-	}})
+	}, Private: []runtime.PrivateHandler{{Name: handlerName, Code: "open-manager", Summary: "anybody may change the balancers here"}}})
 }
 
 // handlerName is what SetHandler calls this module.

@@ -35,7 +35,7 @@ func hashOf(text string) string {
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"style":  func() template.CSS { return template.CSS(styleText) },
 	"script": func() template.JS { return template.JS(scriptText) },
-	"size":   size, "spark": spark, "sum": sum, "ago": ago, "words": words, "factor": func(f float64) string { return fmt.Sprintf("%.2f", f) },
+	"size":   runtime.FormatSize, "spark": spark, "sum": sum, "ago": ago, "words": stateWords, "factor": func(f float64) string { return fmt.Sprintf("%.2f", f) },
 	"clock": func(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") },
 }).Parse(pageText))
 
@@ -44,17 +44,49 @@ type pageView struct {
 	*overview
 	Balancer *balancerView // to edit, nil for none
 	Worker   *workerView
+	Sel      *selection
+	Exprs    []proxy.HealthExpr
+}
+
+// Self is where forms go, so that the selection stays.
+func (p *pageView) Self() template.URL { return template.URL(p.Sel.page(p.Action, p.Sel.From)) }
+
+// Shape is what the page is, but for its figures.
+func (p *pageView) Shape() string { return shape(p.Balancers) }
+
+// More is a link to the next page of the selection, "" on the last.
+func (p *pageView) More() template.URL {
+	if p.Sel.From+perPage >= p.Sel.Found {
+		return ""
+	}
+	return template.URL(p.Sel.page(p.Action, p.Sel.From+perPage))
+}
+
+// Less is a link to the page before, "" on the first.
+func (p *pageView) Less() template.URL {
+	if p.Sel.From == 0 {
+		return ""
+	}
+	return template.URL(p.Sel.page(p.Action, p.Sel.From-perPage))
+}
+
+// States are what the filter suggests.
+func (p *pageView) States() (names []string) {
+	for _, s := range states {
+		names = append(names, s.words)
+	}
+	return names
 }
 
 // page answers with the page, for people and, in its links, forms and tables, for scripts made for httpd's.
 func (v *visit) page() runtime.Result {
 	v.Logf(balancer.Module, runtime.LogDebug, "AH01204", "genning page")
-	p := pageView{overview: v.overview()}
+	p := &pageView{overview: v.overview(), Sel: readSelection(v.Args), Exprs: proxy.HealthExprs(v.Server)}
 	for i := range p.Balancers {
 		b := &p.Balancers[i]
+		b.bind(p.Time)
+		b.sel = p.Sel
 		for k := range b.Workers {
-			b.Workers[k].b = b
-			b.Workers[k].Now = p.Time
 			if b.b == v.balancer && b.Workers[k].w == v.worker {
 				p.Worker = &b.Workers[k]
 			}
@@ -63,6 +95,7 @@ func (v *visit) page() runtime.Result {
 			p.Balancer = b
 		}
 	}
+	p.Balancers = p.Sel.choose(p.Balancers, perPage)
 	var text strings.Builder
 	if err := pageTemplate.Execute(&text, p); err != nil {
 		v.LogCausef(balancer.Module, runtime.LogErr, err, "", "making the balancer-manager's page")
@@ -120,7 +153,11 @@ func (w *workerView) CheckMethods() []string { return proxy.HealthMethods() }
 
 // CheckExprs are the values of hcexpr, none included.
 func (w *workerView) CheckExprs() []string {
-	return append([]string{""}, proxy.HealthExprs(w.w.Server)...)
+	names := []string{""}
+	for _, e := range proxy.HealthExprs(w.w.Server) {
+		names = append(names, e.Name)
+	}
+	return names
 }
 
 // UDS tells that the member is a unix socket.
@@ -131,19 +168,19 @@ func (w *workerView) Field() string { return escapeURI(w.w.Name) }
 
 // Link leads to the page where the member can be edited.
 func (w *workerView) Link(action string) template.URL {
-	return template.URL(escapeURI(action) + "?b=" + w.b.Name + "&w=" + escapeURI(w.w.Name) + "&nonce=" + escapeURI(w.b.Nonce))
+	return template.URL(escapeURI(action) + "?b=" + w.b.Name + "&w=" + escapeURI(w.w.Name) + "&nonce=" + escapeURI(w.b.Nonce) + w.b.sel.query(w.b.sel.From))
 }
 
 // Link leads to the page where the balancer can be edited.
 func (b *balancerView) Link(action string) template.URL {
-	return template.URL(escapeURI(action) + "?b=" + b.Name + "&nonce=" + escapeURI(b.Nonce))
+	return template.URL(escapeURI(action) + "?b=" + b.Name + "&nonce=" + escapeURI(b.Nonce) + b.sel.query(b.sel.From))
 }
 
 // Used is how many members there are.
-func (b *balancerView) Used() int { return len(b.Workers) }
+func (b *balancerView) Used() int { return b.used }
 
 // Room tells whether a member can be added.
-func (b *balancerView) Room() bool { return len(b.Workers) < b.MaxMembers }
+func (b *balancerView) Room() bool { return b.used < b.MaxMembers }
 
 // Path is where the balancer is mounted.
 func (b *balancerView) Path() string { return b.b.VPath }
@@ -177,38 +214,13 @@ func (w *workerView) leaving(now time.Time) string {
 func (w *workerView) Safe() bool { return strings.HasPrefix(w.Leaving, "safe") }
 
 // words are what a state is called and what it means.
-func words(state string) []string {
+func stateWords(state string) []string {
 	for _, s := range states {
 		if s.name == state {
 			return []string{s.words, s.meaning}
 		}
 	}
 	return []string{state, ""}
-}
-
-// size writes a number of bytes in four characters and a unit, as apr_strfsize does.
-func size(n int64) string {
-	if n < 973 {
-		return fmt.Sprintf("%3d ", n)
-	}
-	for _, unit := range "KMGTPE" {
-		rest := n & 1023
-		if n >>= 10; n >= 973 {
-			continue
-		}
-		if n < 9 || n == 9 && rest < 973 {
-			tenth := (rest*5 + 256) / 512
-			if tenth >= 10 {
-				n, tenth = n+1, 0
-			}
-			return fmt.Sprintf("%d.%d%c", n, tenth, unit)
-		}
-		if rest >= 512 {
-			n++
-		}
-		return fmt.Sprintf("%3d%c", n, unit)
-	}
-	return "****"
 }
 
 // The sparkline's size in SVG's units.
@@ -223,6 +235,9 @@ func spark(recent []uint32) string {
 	var b strings.Builder
 	step := float64(sparkWidth) / float64(max(len(recent)-1, 1))
 	for i, n := range recent {
+		if i > 0 && i+1 < len(recent) && recent[i-1] == n && recent[i+1] == n {
+			continue // on a level line
+		}
 		c := 'L'
 		if i == 0 {
 			c = 'M'

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -44,6 +45,8 @@ type balancerView struct {
 	Workers       []workerView    `json:"workers"`
 
 	b            *proxy.Balancer
+	used         int // how many members there are, shown or not
+	sel          *selection
 	Nonce, SName string `json:"-"`
 }
 
@@ -89,13 +92,49 @@ type ownRoute struct {
 	Since       time.Time  `json:"since"` // when counting began
 }
 
+// healthView is a member's health check: how it is asked, and what that found.
 type healthView struct {
+	healthParams
+	Passing int        `json:"passing"` // counts toward hcpasses
+	Failing int        `json:"failing"` // counts toward hcfails
+	Passed  int64      `json:"passed"`  // since the start
+	Failed  int64      `json:"failed"`
+	Last    *checkView `json:"last"` // null where none has ended
+}
+
+type healthParams struct {
 	Method     string `json:"hcmethod"`
 	IntervalMS int64  `json:"hcinterval"`
 	Passes     int    `json:"hcpasses"`
 	Fails      int    `json:"hcfails"`
 	URI        string `json:"hcuri"`
 	Expr       string `json:"hcexpr"`
+}
+
+// checkView is one health check.
+type checkView struct {
+	Time   time.Time `json:"time"` // when it ended
+	TookMS float64   `json:"took"`
+	Passed bool      `json:"passed"`
+	Why    string    `json:"why"`
+}
+
+// Ended is when the check ended, for ago.
+func (c *checkView) Ended() *time.Time { return &c.Time }
+
+// Text says what the check found and how long that took.
+func (c *checkView) Text() string {
+	return fmt.Sprintf("%s, in %s ms", c.Why, strconv.FormatFloat(c.TookMS, 'g', 3, 64))
+}
+
+func viewHealth(w *proxy.Worker) healthView {
+	hc, stats := w.HealthNow(), &w.State.Health
+	x := healthView{healthParams: healthParams{hc.Method, hc.Interval.Milliseconds(), hc.Passes, hc.Fails, hc.URI, hc.Expr}, Passed: stats.Passed.Load(), Failed: stats.Failed.Load()}
+	if l := stats.Last.Load(); l != nil && hc.Method != "NONE" {
+		x.Passing, x.Failing = l.Passes, l.Fails
+		x.Last = &checkView{Time: l.Ended.UTC().Truncate(time.Millisecond), TookMS: float64(l.Took.Microseconds()) / 1000, Passed: l.Passed, Why: l.Why}
+	}
+	return x
 }
 
 func (v *visit) overview() *overview {
@@ -113,7 +152,7 @@ func viewBalancer(b *proxy.Balancer, now time.Time) balancerView {
 	x := balancerView{Name: strings.TrimPrefix(b.Name, "balancer://"), LBMethod: info.MethodName, StickySession: b.StickyText(), Timeout: int(b.Timeout() / time.Second),
 		MaxAttempts: b.Attempts(), NoFailover: b.StickyForce(), FlagR: b.FlagR.String(), MaxMembers: b.MaxMembers(), StickyHits: info.StickyHits,
 		StickyMisses: info.StickyMisses, RouteChanges: info.RouteChanges, ByHand: orEmpty(b.ByHand()), Workers: []workerView{},
-		b: b, Nonce: nonceOf(b), SName: shortName(b)}
+		b: b, used: len(b.Members), Nonce: nonceOf(b), SName: shortName(b)}
 	for _, i := range info.Workers {
 		x.Workers = append(x.Workers, viewWorker(&i, now))
 	}
@@ -127,6 +166,13 @@ func viewBalancer(b *proxy.Balancer, now time.Time) balancerView {
 	}
 	x.ETag = tag(h.Sum(nil))
 	return x
+}
+
+// bind lets the members know their balancer.
+func (x *balancerView) bind(now time.Time) {
+	for k := range x.Workers {
+		x.Workers[k].b, x.Workers[k].Now = x, now
+	}
 }
 
 // balancerParams are what can be set by hand of a balancer.
@@ -151,17 +197,16 @@ func (x *balancerView) value(name string) (string, bool) {
 
 func viewWorker(i *balancer.WorkerInfo, now time.Time) workerView {
 	w := i.Worker
-	hc := w.HealthNow()
 	x := workerView{Name: w.DisplayName(), State: stateOf(w, i.StatusNow), Status: i.StatusNow.String(), Flags: i.StatusNow.Letters(), Usable: i.StatusNow.Usable(),
 		Route: w.Route(), Redirect: w.Redirect(), LoadFactor: float64(w.LBFactor()) / 100, LBSet: w.LBSet(), Elected: i.Elected, Busy: i.Busy, LBStatus: i.LBStatus,
 		Transferred: i.Transferred, Read: i.ReadBytes, Errors: i.Errors, Retries: i.Retries, Recent: i.Recent, ByHand: orEmpty(w.ByHand()), Added: w.Added,
 		OwnRoute: ownRoute{Minute: i.OwnRoute.Minute, FiveMinutes: i.OwnRoute.FiveMinutes, Hour: i.OwnRoute.Hour, Last: timeOrNull(i.OwnRoute.Last), Since: i.OwnRoute.Since.UTC().Truncate(time.Second)},
-		Health:   healthView{hc.Method, hc.Interval.Milliseconds(), hc.Passes, hc.Fails, hc.URI, hc.Expr}, w: w}
+		Health:   viewHealth(w), w: w}
 	x.Leaving = x.leaving(now)
 	x.ErrorTime = timeOrNull(i.ErrorTime)
 	h := sha256.New()
 	// What running sets by itself is no setting: an operator's condition doesn't fail by it.
-	fmt.Fprintf(h, "%d %v %d %q %q %v", i.StatusNow&^(proxy.InError|proxy.HCFail), x.LoadFactor, x.LBSet, x.Route, x.Redirect, x.Health)
+	fmt.Fprintf(h, "%d %v %d %q %q %v", i.StatusNow&^(proxy.InError|proxy.HCFail), x.LoadFactor, x.LBSet, x.Route, x.Redirect, x.Health.healthParams)
 	x.ETag = tag(h.Sum(nil))
 	return x
 }

@@ -47,7 +47,6 @@ func bind(c *runtime.Compiler) {
 			c.Outdate() // another one with its name has come or gone
 		}
 	}
-	warnOpen(c)
 }
 
 func bindServer(c *runtime.Compiler, s *runtime.Server, name string) {

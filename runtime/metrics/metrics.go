@@ -14,7 +14,7 @@ import (
 var Module *runtime.Module
 
 func init() {
-	Module = runtime.Define(runtime.Module{Name: "metrics_module", File: "mod_metrics.c", PostConfig: bind, Hooks: []runtime.Hook{
+	Module = runtime.Define(runtime.Module{Name: "metrics_module", File: "mod_metrics.c", PostConfig: bind, Private: []runtime.PrivateHandler{{Name: handlerName, Code: "open-metrics", Summary: "anybody may read the metrics here"}}, Hooks: []runtime.Hook{
 		{Phase: runtime.Handler, Order: runtime.Middle, Always: true, Run: handle},
 		// First of all: the time that the writing of logs takes is not the client's.
 		{Phase: runtime.LogTransaction, Order: runtime.ReallyFirst, Always: true, Run: logTransaction},

@@ -30,17 +30,20 @@ type HealthHooks struct {
 	Template func(c *runtime.Cmd, name string) (Health, bool)
 	Expr     func(c *runtime.Cmd, name string) bool
 	Changed  func(w *Worker) // is told that HealthNow of w may be another one
-	// Exprs are the names that hcexpr= may have in a server, in order.
-	Exprs func(s *runtime.Server) []string
+	// Exprs are what hcexpr= may name in a server, in the order of the names.
+	Exprs func(s *runtime.Server) []HealthExpr
 }
+
+// HealthExpr is a condition of ProxyHCExpr.
+type HealthExpr struct{ Name, Text string }
 
 var healthHooks HealthHooks
 
 // HookHealth registers mod_proxy_hcheck. Only while packages are initialized.
 func HookHealth(h HealthHooks) { healthHooks = h }
 
-// HealthExprs are the names that hcexpr= may have in a server, in order.
-func HealthExprs(s *runtime.Server) []string {
+// HealthExprs are what hcexpr= may name in a server, in the order of the names.
+func HealthExprs(s *runtime.Server) []HealthExpr {
 	if healthHooks.Exprs == nil {
 		return nil
 	}
@@ -143,8 +146,19 @@ func (w *Worker) rechecked() {
 type HealthStats struct {
 	Passed, Failed atomic.Int64
 	Took           atomic.Int64 // the last one, in nanoseconds
+	Last           atomic.Pointer[HealthResult]
 	// Retune is told that the parameters of a check may be others now; nil where nothing is checked.
 	Retune atomic.Pointer[func()]
+}
+
+// HealthResult is what one health check found, and where the worker stands by it.
+type HealthResult struct {
+	Ended  time.Time
+	Took   time.Duration
+	Passed bool
+	Why    string // what was found, in a few words
+	// Passes and Fails count toward hcpasses and hcfails: since the worker was put out of use, or back into it.
+	Passes, Fails int
 }
 
 // HCPass takes the worker back into use after its health checks have passed: out of error, too.

@@ -170,11 +170,12 @@ func checkHCExpr(w *Worker, v string) (string, error) {
 	if v == "" || v == w.Params.Health.Expr {
 		return v, nil
 	}
-	known := HealthExprs(w.Server)
-	for _, name := range known {
-		if runtime.EqualFold(name, v) {
-			return name, nil
+	var known []string
+	for _, e := range HealthExprs(w.Server) {
+		if runtime.EqualFold(e.Name, v) {
+			return e.Name, nil
 		}
+		known = append(known, e.Name)
 	}
 	return "", fmt.Errorf("expected the name of a ProxyHCExpr of this server (%s), found %q", strings.Join(known, ", "), v)
 }

@@ -157,7 +157,7 @@ func (x *exchange) prepare() {
 		x.socket = r.Notes.Get("uds_path")
 	}
 	if x.secure {
-		x.tls = runtime.BackendTLSOf(r.Dir)
+		x.tls, _ = runtime.BackendTLSOf(r.Dir)
 	}
 	x.closing = x.t == nil || !w.Reuse()
 	x.debug = r.Server.LogOn(proxy.Module, runtime.LogDebug)

@@ -3,6 +3,7 @@ package proxyhttp
 import (
 	"errors"
 	"net"
+	"strings"
 
 	"pinion/parser"
 	"pinion/runtime"
@@ -39,19 +40,16 @@ func (x *exchange) handshake(nc net.Conn) (net.Conn, error) {
 
 func isSecure(w *proxy.Worker) bool { return w.Scheme == "https" || w.Scheme == "wss" }
 
-// warnNoTLS warns of https backends of servers that don't speak TLS to any: each request to one is answered by 500.
+// warnNoTLS warns of https backends to which no TLS is spoken: each request to one is answered by 500.
 func warnNoTLS(c *runtime.Compiler) {
 	for _, s := range c.Graph.Servers {
-		if speaksTLS(s) {
-			continue
-		}
 		conf := proxy.ConfOf(s)
 		workers := conf.Workers
 		for _, b := range conf.Balancers {
 			workers = append(workers[:len(workers):len(workers)], b.Members...)
 		}
 		for _, w := range workers {
-			if w.Server == s && isSecure(w) && !usedElsewhere(c, s, w) {
+			if w.Server == s && isSecure(w) && !speaksTLS(s, w) && !usedElsewhere(c, s, w) {
 				c.Report(&parser.Diagnostic{Severity: parser.Warning, Code: "no-backend-tls", Place: w.Place,
 					Summary: "SSLProxyEngine is off: requests to " + w.DisplayName() + " will be answered with 500",
 					Detail:  "put SSLProxyEngine On into the server or virtual host whose requests go there"})
@@ -60,24 +58,46 @@ func warnNoTLS(c *runtime.Compiler) {
 	}
 }
 
-// speaksTLS tells whether SSLProxyEngine is on in the server or in one of its <Proxy> sections: which of those a request
-// meets, its URL decides.
-func speaksTLS(s *runtime.Server) bool {
-	if runtime.BackendTLSOf(s.Dir) != nil {
-		return true
+// speaksTLS tells whether SSLProxyEngine is on for a request of the server to the worker, or may be for some: those of its
+// <Proxy> sections that hold for all URLs of the worker, or of its balancer, lie over the server's own.
+func speaksTLS(s *runtime.Server, w *proxy.Worker) bool {
+	url := w.Name
+	if w.Balancer != nil {
+		url = w.Balancer.Name
 	}
+	t, _ := runtime.BackendTLSOf(s.Dir)
+	on, maybe := t != nil, false
 	for _, sect := range s.ProxySects {
-		if runtime.BackendTLSOf(sect.Config) != nil {
-			return true
+		t, said := runtime.BackendTLSOf(sect.Config)
+		if !said {
+			continue
+		}
+		switch all, some := holds(sect, url); {
+		case all:
+			on, maybe = t != nil, false
+		case some && t != nil:
+			maybe = true
 		}
 	}
-	return false
+	return on || maybe
+}
+
+// holds tells whether the section holds for all URLs that begin so, or for some of them. Of a pattern nobody can tell.
+func holds(sect *runtime.Section, url string) (all, some bool) {
+	path := strings.TrimRight(sect.Path, "/")
+	switch {
+	case sect.Regex != nil, sect.Glob && sect.Path != "*":
+		return false, true
+	case sect.Path == "*", strings.HasPrefix(url+"/", path):
+		return true, true
+	}
+	return false, strings.HasPrefix(path, url)
 }
 
 // usedElsewhere tells whether another server that speaks TLS has inherited the worker.
 func usedElsewhere(c *runtime.Compiler, from *runtime.Server, w *proxy.Worker) bool {
 	for _, s := range c.Graph.Servers {
-		if s == from || !speaksTLS(s) {
+		if s == from || !speaksTLS(s, w) {
 			continue
 		}
 		conf := proxy.ConfOf(s)

@@ -206,10 +206,10 @@ func (t *transport) Dial(ctx context.Context, r *runtime.Request, w *proxy.Worke
 	x := &exchange{Context: ctx, use: use{r: r, w: w, conf: proxy.Conf(r), dir: proxy.Dir(r), t: t, scheme: function,
 		host: strings.Trim(w.Hostname, "[]"), port: w.Port, socket: w.UDS, secure: secure}}
 	if secure {
-		x.tls = runtime.BackendTLSOf(r.Dir)
+		x.tls, _ = runtime.BackendTLSOf(r.Dir)
 		if b := w.Balancer; b != nil && b.Section != nil {
-			if t := runtime.BackendTLSOf(b.Section); t != nil {
-				x.tls = t
+			if t, said := runtime.BackendTLSOf(b.Section); said {
+				x.tls = t // nil, too: the section may say Off
 			}
 		}
 	}

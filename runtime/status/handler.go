@@ -15,6 +15,9 @@ func handle(r *runtime.Request) runtime.Result {
 	if r.Handler != handlerName && r.Handler != magicType {
 		return runtime.Declined
 	}
+	if r.Method == "OPTIONS" {
+		r.AllowedMethods = []string{"GET", "POST", "OPTIONS", "HEAD"} // what is left to the default handler, in httpd's order
+	}
 	if r.Method != "GET" && r.Method != "HEAD" {
 		return runtime.Declined
 	}

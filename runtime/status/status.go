@@ -17,6 +17,7 @@ var Module = runtime.Define(runtime.Module{Name: "status_module", File: "mod_sta
 
 func init() {
 	Module.PostConfig = postConfig
+	Module.Private = []runtime.PrivateHandler{{Name: handlerName, Code: "open-status", Summary: "anybody may read here who asks for what"}}
 	Module.ChildInit = func(*runtime.Graph) { generation.Add(1) }
 	Module.Hooks = []runtime.Hook{
 		{Phase: runtime.PostReadRequest, Order: runtime.ReallyLast, Run: begin},

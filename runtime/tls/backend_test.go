@@ -329,8 +329,17 @@ func TestBackendDiagnostics(t *testing.T) {
 		"<Proxy https://backend.test/>\nSSLProxyEngine On\n</Proxy>\n" + pass:              "",
 		pass + "<VirtualHost *:*>\nServerName a.test\nSSLProxyEngine On\n</VirtualHost>\n": "",
 		"<VirtualHost *:*>\nServerName a.test\n" + pass + "</VirtualHost>\n<VirtualHost *:*>\nServerName b.test\nSSLProxyEngine On\n</VirtualHost>\n": "3 warning no-backend-tls",
-		"SSLProxyEngine On\nSSLProxyVerify require\n": "2 warning no-authority",
-		"SSLProxyVerify require\n":                    "",
+		// Sections: what holds for the backend decides, not that another one has it.
+		"<Proxy https://other.test/>\nSSLProxyEngine On\n</Proxy>\n" + pass:                                                                                             "4 warning no-backend-tls",
+		"SSLProxyEngine On\n<Proxy https://backend.test/>\nSSLProxyEngine Off\n</Proxy>\n" + pass:                                                                       "5 warning no-backend-tls",
+		"SSLProxyEngine On\n<Proxy *>\nSSLProxyEngine Off\n</Proxy>\n" + pass:                                                                                           "5 warning no-backend-tls",
+		"<Proxy *>\nSSLProxyEngine On\n</Proxy>\n" + pass:                                                                                                               "",
+		"<Proxy https://backend.test/a>\nSSLProxyEngine On\n</Proxy>\n" + pass:                                                                                          "",
+		"<ProxyMatch ^https>\nSSLProxyEngine On\n</ProxyMatch>\n" + pass:                                                                                                "",
+		"SSLProxyEngine On\n<Proxy balancer://b>\nBalancerMember https://backend.test\nSSLProxyEngine Off\n</Proxy>\nProxyPass /x balancer://b\n":                       "3 warning no-backend-tls",
+		"<Proxy balancer://b>\nBalancerMember https://backend.test\nSSLProxyEngine On\n</Proxy>\n<Proxy balancer://c>\nBalancerMember https://backend.test\n</Proxy>\n": "6 warning no-backend-tls",
+		"SSLProxyEngine On\nSSLProxyVerify require\n":                                                                                                                   "2 warning no-authority",
+		"SSLProxyVerify require\n": "",
 		"SSLProxyEngine On\nSSLProxyVerify require\nSSLProxyCACertificateFile " + caFile + "\n":       "",
 		"SSLProxyEngine On\nSSLProxyVerify require\nSSLProxyCACertificateFile " + garbage + "\n":      "3 error bad-certificate",
 		"SSLProxyEngine On\nSSLProxyVerify require\nSSLProxyCACertificateFile " + dir + "/none.pem\n": "3 error bad-certificate",
@@ -390,7 +399,8 @@ func TestBackendSettingsStayTheSame(t *testing.T) {
 		if g == nil {
 			t.Fatal(diags)
 		}
-		return runtime.BackendTLSOf(g.Main.Dir)
+		t, _ := runtime.BackendTLSOf(g.Main.Dir)
+		return t
 	}
 	a, b := sign(t, "a", nil, isCA), sign(t, "b", nil, isCA)
 	first := of(a, "")

@@ -125,11 +125,15 @@ func (o *outward) seal(c *runtime.Compiler) {
 	}
 }
 
-func backendTLSOf(d *runtime.DirConfig) runtime.BackendTLS {
-	if conf := runtime.DirConf[dirConf](d, Module); conf != nil && conf.out != nil && conf.out.backend != nil {
-		return conf.out.backend
+func backendTLSOf(d *runtime.DirConfig) (t runtime.BackendTLS, said bool) {
+	conf := runtime.DirConf[dirConf](d, Module)
+	if conf == nil || conf.out == nil {
+		return nil, false
 	}
-	return nil
+	if conf.out.backend == nil {
+		return nil, true
+	}
+	return conf.out.backend, true
 }
 
 func ownOutward(c *runtime.Cmd) *outward {

@@ -2,30 +2,18 @@
 (() => {
   const main = document.getElementById("balancers"), said = document.getElementById("said");
   const live = document.getElementById("live"), liveText = document.getElementById("live-text"), pause = document.getElementById("pause");
-  const url = location.pathname;
-  let paused = false, shape = "", busy = false, timer = 0;
+  const url = location.pathname, filter = document.getElementById("filter");
+  const asked = new URLSearchParams(location.search);
+  let selection = new URLSearchParams([...asked].filter(([name]) => name === "filter" || name === "from"));
+  const here = mark => { const q = selection.toString(); return q && mark + q; };
+  let paused = false, shape = main.dataset.shape, busy = false, timer = 0;
 
   const say = (text, bad) => { said.textContent = text; said.classList.toggle("bad", !!bad); };
 
-  // The same figures as the server writes them into the page.
-  const size = n => {
-    if (n < 973) return String(n).padStart(3) + " ";
-    for (const unit of "KMGTPE") {
-      const rest = n % 1024;
-      n = Math.floor(n / 1024);
-      if (n >= 973) continue;
-      if (n < 9 || n === 9 && rest < 973) {
-        let tenth = Math.floor((rest * 5 + 256) / 512);
-        if (tenth >= 10) { n++; tenth = 0; }
-        return n + "." + tenth + unit;
-      }
-      return String(rest >= 512 ? n + 1 : n).padStart(3) + unit;
-    }
-    return "****";
-  };
+  // As the server writes it into the page; both are Unix times in milliseconds.
   const ago = (now, t) => {
     if (!t) return "never";
-    const s = Math.floor((Date.parse(now) - Date.parse(t)) / 1000);
+    const s = Math.floor((now - t) / 1000);
     if (s < 2) return "just now";
     if (s < 120) return s + " s ago";
     if (s < 7200) return Math.floor(s / 60) + " min ago";
@@ -37,36 +25,39 @@
     return recent.map((n, i) => (i ? "L" : "M") + (i * step).toFixed(1) + " " + (27 - n / top * 25).toFixed(1)).join("");
   };
 
-  // What can't be brought up to date by figures alone: then the page is fetched anew.
-  const shapeOf = o => JSON.stringify(o.balancers.map(b => [b.name, b.etag, b.byHand, b.workers.map(w => [w.name, w.state, w.byHand])]));
-
   const put = (row, name, text) => {
     const e = row.querySelector(`[data-f="${name}"]`);
     if (e && e.textContent !== String(text)) e.textContent = text;
   };
 
+  // Of each member shown: what the page has of it, in the order of the rows.
+  let rows = [], sums = [], times = [], generation = 0;
+  const forget = () => {
+    generation++;
+    rows = [...main.querySelectorAll("tr[data-worker]")];
+    sums = rows.map(() => "----");
+    times = rows.map(() => ({}));
+  };
+
   const figures = o => {
-    const rows = new Map();
-    for (const row of main.querySelectorAll("tr[data-worker]")) rows.set(row.closest("section").dataset.balancer + " " + row.dataset.worker, row);
-    for (const b of o.balancers) for (const w of b.workers) {
-      const row = rows.get(b.name + " " + w.name);
+    for (const { at, sum, f } of o.rows) {
+      const row = rows[at];
       if (!row) continue;
-      put(row, "status", w.status);
-      for (const f of ["elected", "busy", "lbstatus"]) put(row, f, w[f]);
-      put(row, "transferred", size(w.transferred));
-      put(row, "read", size(w.read));
-      put(row, "recent", w.recent.reduce((a, n) => a + n, 0));
-      put(row, "own1", w.ownRoute.minute);
-      put(row, "own5", w.ownRoute.fiveMinutes);
-      put(row, "own60", w.ownRoute.hour);
-      put(row, "ownlast", ago(o.time, w.ownRoute.last));
-      put(row, "leaving", w.leaving);
+      sums[at] = sum;
+      times[at] = { ownlast: f.ownlast || 0, checked: f.checked };
+      for (const name in f) if (!(name in times[at])) put(row, name, f[name]);
+      if (f.check !== undefined) put(row, "checkmark", f.checkok ? "passed" : "failed");
+      const mark = row.querySelector(".mark");
+      if (mark) mark.classList.toggle("bad", f.checkok === false);
       const leaving = row.querySelector(".leaving");
-      if (leaving) leaving.classList.toggle("safe", w.leaving.startsWith("safe"));
-      const d = spark(w.recent);
+      if (leaving && f.leaving) leaving.classList.toggle("safe", f.leaving.startsWith("safe"));
+      const d = spark(f.spark || [0, 0]);
       row.querySelector(".line").setAttribute("d", d);
       row.querySelector(".area").setAttribute("d", d + "L120 28L0 28Z");
     }
+    times.forEach((t, at) => {
+      for (const name in t) if (t[name] !== undefined) put(rows[at], name, ago(o.now, t[name]));
+    });
   };
 
   // keyOf finds the same control again after the page was replaced.
@@ -89,12 +80,14 @@
     [r.dataset.worker, r.querySelector(".pill").textContent]]));
 
   const rebuild = async quiet => {
-    const answer = await fetch(url, { headers: { Accept: "text/html" }, cache: "no-store" });
+    const answer = await fetch(url + here("?"), { headers: { Accept: "text/html" }, cache: "no-store" });
     if (!answer.ok) throw new Error("status " + answer.status);
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("balancers");
     const key = keyOf(document.activeElement), before = states(), edit = document.getElementById("edit");
+    shape = fresh.dataset.shape;
     main.replaceChildren(...document.adoptNode(fresh).childNodes);
     if (edit) main.prepend(edit);
+    forget();
     refocus(key);
     if (quiet) return;
     const news = [];
@@ -106,13 +99,15 @@
     clearTimeout(timer);
     if (busy) return;
     busy = true;
+    let again = false;
+    const mine = generation;
     try {
-      const answer = await fetch(url + "?format=json", { headers: { Accept: "application/json" }, cache: "no-store" });
+      const answer = await fetch(url + "?format=json&live=1" + here("&"), { headers: { Accept: "application/json", "Pinion-Have": sums.join("") }, cache: "no-store" });
       if (!answer.ok) throw new Error("status " + answer.status);
-      const o = await answer.json(), now = shapeOf(o);
-      if (shape && now !== shape) await rebuild(false);
-      shape = now;
-      figures(o);
+      const o = await answer.json();
+      if (mine !== generation) again = true; // of rows that are no longer there
+      else if (o.shape !== shape) await rebuild(false);
+      else figures(o);
       live.classList.remove("off");
       liveText.textContent = paused ? "paused" : "live";
     } catch (e) {
@@ -120,6 +115,7 @@
       liveText.textContent = "no answer, trying again";
     }
     busy = false;
+    if (again) return look();
     if (!paused && !document.hidden) timer = setTimeout(look, 1000);
   };
 
@@ -155,17 +151,39 @@
       say(done(o));
       if (form.dataset.done) {
         document.getElementById("edit").remove();
-        history.replaceState(null, "", url);
+        history.replaceState(null, "", url + here("?"));
         main.focus();
       }
     } catch (e) {
       say("Nothing was changed: " + e.message + ".", true);
     }
     if (event.submitter) { event.submitter.disabled = false; event.submitter.focus(); }
-    await rebuild(true).catch(() => {});
-    shape = "";
-    look();
+    await anew(true);
   });
+
+  // anew fetches the page again, whatever has or hasn't changed.
+  const anew = async quiet => {
+    await rebuild(quiet).catch(() => {});
+    look();
+  };
+
+  // The filter: as one types, and by Enter as without scripts.
+  let typed = 0;
+  const search = async () => {
+    const mine = ++typed, q = filter.value.trim();
+    selection = new URLSearchParams(q ? { filter: q } : {});
+    history.replaceState(null, "", url + here("?"));
+    await anew(true);
+    if (mine !== typed) return search();
+    const count = document.getElementById("count");
+    say(count ? count.firstChild.textContent : "");
+  };
+  let searching = null;
+  filter.addEventListener("input", () => {
+    if (searching) { typed++; return; }
+    searching = search().finally(() => { searching = null; });
+  });
+  document.getElementById("find").addEventListener("submit", event => event.preventDefault());
 
   const done = o => {
     const what = o.worker || "balancer://" + o.balancer;
@@ -187,5 +205,6 @@
   live.hidden = false;
   const edit = document.getElementById("edit");
   if (edit) edit.querySelector("input,select").focus();
+  forget();
   look();
 })();
