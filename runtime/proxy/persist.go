@@ -331,6 +331,8 @@ func (st *store) collect() *savedStates {
 }
 
 func (s *WorkerState) saved() savedWorker {
+	s.failing.Lock()
+	defer s.failing.Unlock()
 	return savedWorker{Run: Status(s.run.Load()).Letters(), ByHand: s.hand.settings(), ErrorTime: s.ErrorTime.Load(), Retries: s.Retries.Load(), Errors: s.Errors.Load(), Elected: s.Elected.Load(),
 		LBStatus: s.LBStatus.Load(), Transferred: s.Transferred.Load(), Read: s.Read.Load()}
 }
