@@ -41,7 +41,6 @@ type world struct {
 	opOld   []bool   // op is that of the whole step
 	anchor  int      // a member that is sure and enabled; -1 while all are dead
 	dying   int      // how many requests may have been in flight on members that died in this step
-	refused bool     // a request that met a dying member got 503
 	elected []int64
 	seen    []int
 	total   struct{ asked, failed, moved, retried int }
@@ -151,7 +150,7 @@ ProxyPass / balancer://app/
 
 // step sends the clients' requests and meanwhile does one thing to a member and one to pinion.
 func (w *world) step(n int, clients []*chaosClient) (what string) {
-	w.dying, w.refused = 0, false
+	w.dying = 0
 	var firm []int
 	for i := range w.members {
 		w.opOld[i] = true
@@ -313,8 +312,6 @@ func (w *world) judge(rs []outcome) {
 		}
 		switch {
 		case explained || w.anchor < 0:
-		case o.status == 503 && w.dying > 0 && !w.refused:
-			w.refused = true // two requests can meet between the two halves of a member's error; never more than a stray one
 		case o.status == 503:
 			w.t.Errorf("%+v: although m%d is usable (%v)", o, w.anchor, got)
 		default:
