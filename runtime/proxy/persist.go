@@ -57,7 +57,7 @@ type savedWorker struct {
 // store keeps the states of the servers with BalancerPersist in one file. It refers to states, never to a Graph.
 type store struct {
 	path string
-	old  savedStates // what the file held at the start
+	old  savedStates // what the file held at the start; nothing once a graph serves: what comes later is new
 
 	mu   sync.Mutex // guards what follows, and the writing
 	live bool
@@ -245,6 +245,7 @@ func (st *store) goLive(g *runtime.Graph) {
 		}
 	}
 	errors, levels := g.Main.Errors, g.Main.Dir
+	st.old = savedStates{}
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.from = from
