@@ -75,7 +75,7 @@ func number(t *testing.T, name string, otherwise uint64) uint64 {
 // longer.
 func TestChaos(t *testing.T) {
 	seed := number(t, "PINION_CHAOS_SEED", uint64(time.Now().UnixNano()))
-	steps := int(number(t, "PINION_CHAOS_STEPS", 40))
+	steps := int(number(t, "PINION_CHAOS_STEPS", 30))
 	t.Logf("PINION_CHAOS_SEED=%d PINION_CHAOS_STEPS=%d", seed, steps)
 	w := newWorld(t, seed)
 	var old []weak.Pointer[runtime.Graph]

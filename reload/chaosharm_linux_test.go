@@ -201,7 +201,7 @@ func (w *world) restart() {
 			continue
 		}
 		is[i] = w.worker(i)
-		if a, b := was[i].kept(), is[i].kept(); a != b {
+		if a, b := was[i].kept(i == byCheck), is[i].kept(i == byCheck); a != b {
 			w.t.Errorf("%s before the stop %+v, after the start %+v", m.route, a, b)
 		}
 		if !slices.EqualFunc(was[i].ByHand, is[i].ByHand, func(a, b setByHand) bool { return a == b }) {

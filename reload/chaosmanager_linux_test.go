@@ -14,6 +14,7 @@ type workerFigures struct {
 	Elected, Busy, Errors, Transferred, Read, LBStatus int64
 	LoadFactor                                         float64
 	Usable                                             bool
+	ErrorTime                                          string
 	ByHand                                             []setByHand
 }
 
@@ -24,14 +25,20 @@ func (x workerFigures) inUse() bool { return !strings.ContainsAny(x.Flags, "EC")
 
 // keptFigures are what of a member outlives the process.
 type keptFigures struct {
-	route, flags                                 string
+	route, flags, failed                         string
 	elected, errors, transferred, read, lbstatus int64
 	factor                                       float64
 }
 
-// kept leaves out the outcome of health checks: they begin anew.
-func (x workerFigures) kept() keptFigures {
-	return keptFigures{x.Route, strings.ReplaceAll(x.Flags, "C", ""), x.Elected, x.Errors, x.Transferred, x.Read, x.LBStatus, x.LoadFactor}
+// kept leaves out what health checks may change at any time, and begin anew. The time of an error counts while it lasts.
+func (x workerFigures) kept(checked bool) keptFigures {
+	flags, failed := strings.ReplaceAll(x.Flags, "C", ""), ""
+	if checked {
+		flags = strings.ReplaceAll(flags, "E", "")
+	} else if strings.Contains(flags, "E") {
+		failed = x.ErrorTime
+	}
+	return keptFigures{x.Route, flags, failed, x.Elected, x.Errors, x.Transferred, x.Read, x.LBStatus, x.LoadFactor}
 }
 
 func (w *world) get(path string) []byte {
