@@ -3,8 +3,11 @@
 GO ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 20s
+CHAOS_SEED ?= 1
+CHAOS_RUNS ?= 50
+CHAOS_STEPS ?= 200
 
-.PHONY: help build demo test race check generate fuzz record replay e2e e2e-packages bench clean
+.PHONY: help build demo test race check generate fuzz chaos record replay e2e e2e-packages bench clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +38,11 @@ fuzz: ## fuzz every parser of foreign bytes, FUZZTIME each (20s)
 	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
 	    echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
 	  done; done
+
+chaos: ## members die, files change, pinion restarts: CHAOS_RUNS (50) times CHAOS_STEPS (200), with seeds from CHAOS_SEED (1) on
+	@for seed in $$(seq $(CHAOS_SEED) $$(($(CHAOS_SEED) + $(CHAOS_RUNS) - 1))); do \
+	  PINION_CHAOS_SEED=$$seed PINION_CHAOS_STEPS=$(CHAOS_STEPS) $(GO) test -race -count=1 -timeout 1h -run '^TestChaos$$' ./reload || exit 1; \
+	done
 
 record: ## record the conformance cases anew from a real httpd (Debian's apache2)
 	$(GO) run ./cmd/conformance record

@@ -25,6 +25,7 @@ const (
 	cuts         // sends the head and a part of the body
 	says503      // answers 503
 	stalls       // answers when it is let go
+	sick         // answers, but for health checks
 )
 
 // member is a scripted backend. Its port stays reserved while it is dead, so that nobody else answers there.
@@ -32,25 +33,28 @@ type member struct {
 	t           *testing.T
 	addr, route string
 
-	mu    sync.Mutex
-	l     net.Listener // nil while it is dead
-	conns map[net.Conn]bool
-	mood  mood
-	let   chan struct{} // closed to let those that stall go
-	seen  int
-	held  int             // requests that are stalled now
-	did   map[string]mood // by the request's id, what the client is to see
-	wg    sync.WaitGroup
+	mu     sync.Mutex
+	l      net.Listener // nil while it is dead
+	conns  map[net.Conn]bool
+	mood   mood
+	let    chan struct{} // closed to let those that stall go
+	seen   int
+	probes int             // health checks, which don't count as seen
+	held   int             // requests that are stalled now
+	did    map[string]mood // by the request's id, what the client is to see
+	wg     sync.WaitGroup
 }
 
-// newMember reserves a port by a socket that is bound and doesn't listen.
-func newMember(t *testing.T, route string) *member {
+// reserve finds a port that nobody else is given while the test runs, by a socket that is bound and doesn't listen.
+func reserve(t *testing.T) int { return bound(t, unix.SO_REUSEADDR) }
+
+func bound(t *testing.T, option int) int {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { unix.Close(fd) })
-	if err := errors.Join(unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1),
+	if err := errors.Join(unix.SetsockoptInt(fd, unix.SOL_SOCKET, option, 1),
 		unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}})); err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +62,11 @@ func newMember(t *testing.T, route string) *member {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &member{t: t, addr: fmt.Sprintf("127.0.0.1:%d", sa.(*unix.SockaddrInet4).Port), route: route,
+	return sa.(*unix.SockaddrInet4).Port
+}
+
+func newMember(t *testing.T, route string) *member {
+	m := &member{t: t, addr: fmt.Sprintf("127.0.0.1:%d", bound(t, unix.SO_REUSEPORT)), route: route,
 		conns: map[net.Conn]bool{}, let: make(chan struct{}), did: map[string]mood{}}
 	m.live()
 	t.Cleanup(func() { m.die() })
@@ -132,6 +140,13 @@ func (m *member) count() (seen, held, open int) {
 	return m.seen, m.held, len(m.conns)
 }
 
+// probed is how many health checks the member has got.
+func (m *member) probed() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.probes
+}
+
 func (m *member) serve(c net.Conn) {
 	defer func() {
 		m.mu.Lock()
@@ -148,10 +163,38 @@ func (m *member) serve(c net.Conn) {
 		if _, err := io.Copy(io.Discard, req.Body); err != nil {
 			return
 		}
-		if !m.answer(c, req.Method, req.Header.Get("X-Id")) {
+		switch {
+		case req.URL.Path == "/health":
+			m.check(c)
+			return
+		case req.Header.Get("Upgrade") != "":
+			m.switchTo(c, br)
+			return
+		case !m.answer(c, req.Method, req.Header.Get("X-Id")):
 			return
 		}
 	}
+}
+
+// check answers a health check.
+func (m *member) check(c net.Conn) {
+	m.mu.Lock()
+	m.probes++
+	status := "200 OK"
+	if m.mood == sick {
+		status = "503 Sick"
+	}
+	m.mu.Unlock()
+	fmt.Fprintf(c, "HTTP/1.0 %s\r\nContent-Length: 0\r\n\r\n", status)
+}
+
+// switchTo is a WebSocket's other end, whatever the mood: it sends back what it gets.
+func (m *member) switchTo(c net.Conn, br *bufio.Reader) {
+	m.mu.Lock()
+	m.seen++
+	m.mu.Unlock()
+	fmt.Fprintf(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nX-Member: %s\r\n\r\n", m.route)
+	io.Copy(c, br)
 }
 
 // answer does what the mood is. It tells whether the connection is kept.
@@ -162,6 +205,9 @@ func (m *member) answer(c net.Conn, method, id string) bool {
 		m.t.Errorf("%s got %s %s twice, and did %d first", m.route, method, id, was)
 	}
 	does, let := m.mood, m.let
+	if does == sick {
+		does = answers
+	}
 	m.did[id] = does
 	if does == stalls {
 		m.held++

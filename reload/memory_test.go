@@ -40,7 +40,7 @@ func TestReloadsLeakNoGraph(t *testing.T) {
 			s.port, i, i, i, upgrading, s.backends[0])
 	}
 	s.write("hosts.conf", hosts.String())
-	main := func(n int) string { return s.main(n) + "Include hosts.conf\n" }
+	main := func(n int) string { return s.main(n) + "Timeout 600\nInclude hosts.conf\n" } // the tunnel is idle for as long as a slow machine takes
 	s.write("httpd.conf", main(0))
 	sv := s.start()
 	tunnel := s.openTunnel("v7.test")

@@ -121,25 +121,32 @@ func (s *site) release(n int) {
 // start runs a supervisor of the site until the test ends.
 func (s *site) start() *Supervisor {
 	s.t.Helper()
-	sv := New(Source{Path: s.path("httpd.conf"), Modules: all.Modules(), Parse: parser.Options{ServerRoot: s.dir, Cache: &parser.Cache{}}})
+	sv, stop := s.run()
+	s.t.Cleanup(stop)
+	return sv
+}
+
+// run runs a supervisor of the site until stop is called.
+func (s *site) run() (sv *Supervisor, stop func()) {
+	s.t.Helper()
+	sv = New(Source{Path: s.path("httpd.conf"), Modules: all.Modules(), Parse: parser.Options{ServerRoot: s.dir, Cache: &parser.Cache{}}})
 	sv.Debounce = 5 * time.Millisecond
 	ready := make(chan struct{})
 	sv.Ready = func([]net.Addr) { close(ready) }
-	stop := make(chan Stop)
+	stops := make(chan Stop)
 	ended := make(chan error, 1)
-	go func() { ended <- sv.Run(context.Background(), stop) }()
+	go func() { ended <- sv.Run(context.Background(), stops) }()
 	select {
 	case <-ready:
 	case err := <-ended:
 		s.t.Fatal(err, sv.Status().Diags)
 	}
-	s.t.Cleanup(func() {
-		stop <- Stop{Grace: 5 * time.Second}
+	return sv, func() {
+		stops <- Stop{Grace: 5 * time.Second}
 		if err := <-ended; err != nil {
 			s.t.Error(err)
 		}
-	})
-	return sv
+	}
 }
 
 // client is an HTTP/1.1 client that retries nothing: a request that gets no answer is a request lost.

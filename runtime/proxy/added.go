@@ -57,12 +57,19 @@ func (b *Balancer) Add(url string, by Hand) error {
 	return nil
 }
 
-// Remove notes that the next Graph is to be without a member that was added. It tells whether there was one.
+// Remove notes that the next Graph is to be without a member that was added. It tells whether there was one. What was set of it by
+// hand goes at once: so it takes no new request, and is a new member should it be added again while requests still use it.
 func (b *Balancer) Remove(w *Worker) bool {
 	if w.Added == nil {
 		return false
 	}
-	return b.State.removeAdded(func(a Added) bool { return a == *w.Added })
+	if !b.State.removeAdded(func(a Added) bool { return a == *w.Added }) {
+		return false
+	}
+	w.State.hand.change(compileWorkerHand, func([]Setting) []Setting { return nil })
+	w.retuned()
+	w.changed()
+	return true
 }
 
 // Forget takes back what Add noted.

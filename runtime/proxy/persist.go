@@ -57,7 +57,7 @@ type savedWorker struct {
 // store keeps the states of the servers with BalancerPersist in one file. It refers to states, never to a Graph.
 type store struct {
 	path string
-	old  savedStates // what the file held at the start
+	old  savedStates // what the file held at the start; nothing once a graph serves: what comes later is new
 
 	mu   sync.Mutex // guards what follows, and the writing
 	live bool
@@ -244,6 +244,7 @@ func (st *store) goLive(g *runtime.Graph) {
 		}
 	}
 	errors, levels := g.Main.Errors, g.Main.Dir
+	st.old = savedStates{}
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.from = from
@@ -330,6 +331,8 @@ func (st *store) collect() *savedStates {
 }
 
 func (s *WorkerState) saved() savedWorker {
+	s.failing.Lock()
+	defer s.failing.Unlock()
 	return savedWorker{Run: Status(s.run.Load()).Letters(), ByHand: s.hand.settings(), ErrorTime: s.ErrorTime.Load(), Retries: s.Retries.Load(), Errors: s.Errors.Load(), Elected: s.Elected.Load(),
 		LBStatus: s.LBStatus.Load(), Transferred: s.Transferred.Load(), Read: s.Read.Load()}
 }

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -128,13 +129,14 @@ func (w *Worker) Fail(now time.Time) bool {
 	if w.Status().Has(IgnoreErrors) {
 		return false
 	}
-	w.State.ErrorTime.Store(now.UnixNano())
-	w.set(InError)
+	w.ForceError(now)
 	return true
 }
 
 // ForceError puts the worker in error as of now, whatever its flags (failonstatus does).
 func (w *Worker) ForceError(now time.Time) {
+	w.State.failing.Lock()
+	defer w.State.failing.Unlock()
 	w.State.ErrorTime.Store(now.UnixNano())
 	w.set(InError)
 }
@@ -142,6 +144,11 @@ func (w *Worker) ForceError(now time.Time) {
 // Retry takes the worker out of error when its retry time is over, or when it ignores errors (ap_proxy_retry_worker).
 // It tells whether the worker is not in error any more; a stopped worker in error is never retried.
 func (w *Worker) Retry(now time.Time) bool {
+	if !w.Status().Has(InError) {
+		return true
+	}
+	w.State.failing.Lock()
+	defer w.State.failing.Unlock()
 	s := w.Status()
 	if !s.Has(InError) {
 		return true
@@ -155,6 +162,24 @@ func (w *Worker) Retry(now time.Time) bool {
 		return true
 	}
 	return false
+}
+
+// Connected notes that the worker can be connected to: its last error is over. It tells whether the worker may be used. One that
+// another request has put in error meanwhile stays so, and the request is to go elsewhere, as in httpd: without the time of its
+// error the worker would be tried again at once.
+func (w *Worker) Connected() bool {
+	st := w.State
+	if st.ErrorTime.Load() == 0 && st.Retries.Load() == 0 {
+		return true
+	}
+	st.failing.Lock()
+	defer st.failing.Unlock()
+	if !w.Usable() {
+		return false
+	}
+	st.Retries.Store(0)
+	st.ErrorTime.Store(0)
+	return true
 }
 
 // Recover takes the worker out of error whatever its retry time (forcerecovery).
@@ -209,8 +234,11 @@ type WorkerState struct {
 	routed, elections Recent // guarded by BalancerState.Mu
 	since             time.Time
 
-	run  atomic.Uint32 // the transient bits
-	hand byHand[workerHand]
+	// failing makes an error and its time one, for who decides by both: the order of two stores can't, as each of the two is
+	// looked at first somewhere. Only a worker that has failed takes it. BalancerState.Mu may be held.
+	failing sync.Mutex
+	run     atomic.Uint32 // the transient bits
+	hand    byHand[workerHand]
 }
 
 func (w *Worker) set(bits Status) {

@@ -324,22 +324,9 @@ func (x *exchange) connect() runtime.Result {
 	timeout := x.w.Timeout(x.r)
 	c.SetReadTimeout(timeout)
 	c.SetWriteTimeout(timeout)
-	return x.connected()
-}
-
-// connected notes that the worker can be connected to. One that another request has put in error meanwhile stays so, and
-// this request goes elsewhere, as in httpd: without the time of its error the worker would be tried again at once.
-func (x *exchange) connected() runtime.Result {
-	st := x.w.State
-	failed := st.ErrorTime.Load()
-	if failed == 0 && st.Retries.Load() == 0 {
-		return runtime.OK
-	}
-	if !x.w.Usable() {
+	if !x.w.Connected() {
 		return 503
 	}
-	st.Retries.Store(0)
-	st.ErrorTime.CompareAndSwap(failed, 0)
 	return runtime.OK
 }
 
