@@ -20,13 +20,13 @@ const maxTrace = 64 << 10
 // SendTrace answers with the request itself, as it came (httpd's ap_send_http_trace).
 func (r *Request) SendTrace() Result {
 	mode := r.Server.Settings.TraceEnable.Or("on")
-	if mode == "off" {
+	if EqualFold(mode, "off") {
 		r.Notes.Set("error-notes", "TRACE denied by server configuration")
 		return 405
 	}
 	var body []byte
 	if r.Body.Length() != 0 {
-		if mode != "extended" {
+		if !EqualFold(mode, "extended") {
 			r.Notes.Set("error-notes", "TRACE with a request body is not allowed")
 			return 413
 		}
