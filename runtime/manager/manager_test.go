@@ -406,7 +406,9 @@ func TestHealth(t *testing.T) {
 	up := backend(t, "fine")
 	s := serve(t, "ProxyHCExpr fine {hc('body') =~ /fine/}\n<Proxy balancer://app>\nBalancerMember http://127.0.0.1:1 hcmethod=TCP hcinterval=1000 hcfails=9\nBalancerMember "+up+"\nProxySet nonce=abc\n</Proxy>\n")
 	for _, c := range []struct{ field, param, want string }{{"w_hm=get", "hcmethod", "GET"}, {"w_hi=250", "hcinterval", "250"}, {"w_hp=3", "hcpasses", "3"}, {"w_hf=2", "hcfails", "2"},
-		{"w_hu=/up", "hcuri", "/up"}, {"w_he=fine", "hcexpr", "fine"}, {"w_hm=nope", "hcmethod", "GET"}, {"w_hi=99", "hcinterval", "250"}} {
+		{"w_hu=/up", "hcuri", "/up"}, {"w_he=fine", "hcexpr", "fine"}, {"w_hm=nope", "hcmethod", "GET"}, {"w_hi=99", "hcinterval", "250"},
+		{"w_hi=2s", "hcinterval", "2000"}, {"w_hi=300x", "hcinterval", "2000"}, {"w_hi=1mi", "hcinterval", "60000"}, {"w_hp=0", "hcpasses", "3"}, {"w_hf=0", "hcfails", "2"},
+		{"w_hm=TCP", "hcexpr", ""}} {
 		s.form("b=app", "nonce=abc", "w="+up, c.field)
 		got := ""
 		for _, x := range s.look("app").Workers[1].ByHand {
