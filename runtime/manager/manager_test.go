@@ -393,11 +393,45 @@ func TestPersist(t *testing.T) {
 		s.stop()
 	}
 	aside, err := filepath.Glob(file + ".*.bad")
-	if err != nil || len(aside) == 0 {
+	if err != nil || len(aside) != 6 {
 		t.Error(aside, err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, ".pinion-*")); len(left) > 0 {
 		t.Errorf("temporary files were left: %v", left)
+	}
+}
+
+// TestPersistFolder keeps the states in DefaultRuntimeDir, and goes on where that is no folder.
+func TestPersistFolder(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "run"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	const config = `BalancerPersist On
+<Proxy balancer://app>
+BalancerMember http://127.0.0.1:1
+ProxySet nonce=abc
+</Proxy>
+`
+	s := serveIn(t, dir, "DefaultRuntimeDir run\n"+config)
+	s.form("b=app", "nonce=abc", "b_tmo=7")
+	s.stop()
+	if _, err := os.Stat(filepath.Join(dir, "run", "pinion-balancers.json")); err != nil {
+		t.Error(err)
+	}
+	s = serveIn(t, dir, "DefaultRuntimeDir run\n"+config)
+	if b := s.look("app"); b.Timeout != 7 {
+		t.Errorf("timeout %d", b.Timeout)
+	}
+	s.stop()
+
+	s = serveIn(t, dir, "DefaultRuntimeDir nowhere\n"+config)
+	if log := s.logged(); !strings.Contains(log, "BalancerPersist can't keep states in") {
+		t.Errorf("no warning of a folder that is missing: %s", log)
+	}
+	s.form("b=app", "nonce=abc", "b_tmo=9")
+	if b, log := s.look("app"), s.logged(); b.Timeout != 9 || !strings.Contains(log, "the change is made, but not saved") {
+		t.Errorf("timeout %d: %s", b.Timeout, log)
 	}
 }
 
