@@ -35,7 +35,7 @@ func hashOf(text string) string {
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"style":  func() template.CSS { return template.CSS(styleText) },
 	"script": func() template.JS { return template.JS(scriptText) },
-	"size":   size, "spark": spark, "sum": sum, "ago": ago, "words": words, "factor": func(f float64) string { return fmt.Sprintf("%.2f", f) },
+	"size":   runtime.SizeText, "spark": spark, "sum": sum, "ago": ago, "words": words, "factor": func(f float64) string { return fmt.Sprintf("%.2f", f) },
 	"clock": func(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") },
 }).Parse(pageText))
 
@@ -184,31 +184,6 @@ func words(state string) []string {
 		}
 	}
 	return []string{state, ""}
-}
-
-// size writes a number of bytes in four characters and a unit, as apr_strfsize does.
-func size(n int64) string {
-	if n < 973 {
-		return fmt.Sprintf("%3d ", n)
-	}
-	for _, unit := range "KMGTPE" {
-		rest := n & 1023
-		if n >>= 10; n >= 973 {
-			continue
-		}
-		if n < 9 || n == 9 && rest < 973 {
-			tenth := (rest*5 + 256) / 512
-			if tenth >= 10 {
-				n, tenth = n+1, 0
-			}
-			return fmt.Sprintf("%d.%d%c", n, tenth, unit)
-		}
-		if rest >= 512 {
-			n++
-		}
-		return fmt.Sprintf("%3d%c", n, unit)
-	}
-	return "****"
 }
 
 // The sparkline's size in SVG's units.
