@@ -1,7 +1,6 @@
 package autoindex
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -150,7 +149,7 @@ func (l *listing) columns(all []*entry, names, descs int) {
 			}
 		}
 		if has(suppressSize) {
-			l.put(sizeText(e.size), "  ")
+			l.put(runtime.SizeText(e.size), "  ")
 		}
 		if has(suppressDescription) && e.desc != "" {
 			l.put(l.cutDescription(e.desc, descs))
@@ -205,31 +204,4 @@ func (l *listing) cutDescription(desc string, width int) string {
 		return desc[:x-1] + ">"
 	}
 	return desc
-}
-
-// sizeText is a size in four characters (apr_strfsize).
-func sizeText(n int64) string {
-	if n < 0 {
-		return "  - "
-	}
-	if n < 973 {
-		return fmt.Sprintf("%3d ", n)
-	}
-	for _, unit := range "KMGTPE" {
-		rest := n & 1023
-		n >>= 10
-		switch {
-		case n >= 973:
-			continue
-		case n < 9 || n == 9 && rest < 973:
-			if rest = (rest*5 + 256) / 512; rest >= 10 {
-				n, rest = n+1, 0
-			}
-			return fmt.Sprintf("%d.%d%c", n, rest, unit)
-		case rest >= 512:
-			n++
-		}
-		return fmt.Sprintf("%3d%c", n, unit)
-	}
-	return "****"
 }

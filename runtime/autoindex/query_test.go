@@ -30,8 +30,8 @@ func FuzzQuery(f *testing.F) {
 func TestSizeText(t *testing.T) {
 	for n, want := range map[int64]string{-1: "  - ", 0: "  0 ", 972: "972 ", 973: "1.0K", 1500: "1.5K", 9999: "9.8K", 10240: " 10K", 123456: "121K",
 		9999999: "9.5M", 1 << 40: "1.0T", 1<<63 - 1: "8.0E"} {
-		if got := sizeText(n); got != want {
-			t.Errorf("sizeText(%d) = %q, expected %q", n, got, want)
+		if got := runtime.SizeText(n); got != want {
+			t.Errorf("SizeText(%d) = %q, expected %q", n, got, want)
 		}
 	}
 }

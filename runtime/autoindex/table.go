@@ -99,7 +99,7 @@ func (l *listing) row(i int, e *entry, names, descs int) {
 		}
 	}
 	if l.opts&suppressSize == 0 {
-		l.put("</td><td", l.class("size", " align=\"right\">"), sizeText(e.size))
+		l.put("</td><td", l.class("size", " align=\"right\">"), runtime.SizeText(e.size))
 	}
 	if l.opts&suppressDescription == 0 {
 		desc := "&nbsp;"

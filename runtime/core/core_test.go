@@ -57,7 +57,7 @@ func TestMistakes(t *testing.T) {
 		{"HttpProtocolOptions x", "bad-value"}, {"HttpProtocolOptions Unsafe", "?not-as-httpd"}, {"HttpProtocolOptions Strict Unsafe", "bad-value"}, {"HttpProtocolOptions Strict\nHttpProtocolOptions Unsafe", "bad-value"},
 		{"NameVirtualHost *:80", "?no-effect"}, {"RequestReadTimeout header=20-10,minrate=5", "bad-parameter"}, {"RequestReadTimeout foo=1", "bad-parameter"},
 		{"RequestReadTimeout header=20-40", "bad-parameter"}, {"RequestReadTimeout header", "bad-parameter"}, {"RequestReadTimeout body=20,MinRate=0", "bad-parameter"},
-		{"DocumentRoot /nonexistent", "?no-directory"}, {"UseCanonicalName x", "bad-value"}, {"UseCanonicalName DNS", "?not-as-httpd"},
+		{"DocumentRoot /nonexistent", "?no-directory"}, {"DefaultRuntimeDir /nonexistent", "?no-directory"}, {"UseCanonicalName x", "bad-value"}, {"UseCanonicalName DNS", "?not-as-httpd"},
 		{"HostnameLookups x", "bad-value"}, {"HostnameLookups On", "?no-effect"}, {"HostnameLookups Off", ""},
 		{"User no-such-user", "bad-value"}, {"Group no-such-group", "bad-value"},
 		{"FileETag foo", "bad-value"}, {"FileETag +All", "bad-value"}, {"AcceptPathInfo x", "bad-value"},
@@ -135,6 +135,7 @@ Listen [::1]:443
 ServerName https://Main.Example:8443
 ServerAdmin root@main.example
 PidFile run/pinion.pid
+DefaultRuntimeDir .
 RegisterHttpMethod BREW
 RegisterHttpMethod WHEN STEEP
 GracefulShutdownTimeout 7
@@ -172,6 +173,9 @@ ServerSignature Email
 	}
 	if p := g.Process["pidfile"]; len(p) != 1 || !strings.HasSuffix(p[0], "/run/pinion.pid") || !filepath.IsAbs(p[0]) {
 		t.Errorf("PidFile %q", p)
+	}
+	if p := g.Process["defaultruntimedir"]; len(p) != 1 || filepath.Join(p[0], "run/pinion.pid") != g.Process["pidfile"][0] {
+		t.Errorf("DefaultRuntimeDir %q", p)
 	}
 	if p := g.Process["registerhttpmethod"]; !slices.Equal(p, []string{"BREW", "WHEN", "STEEP"}) {
 		t.Errorf("RegisterHttpMethod %q", p)

@@ -58,6 +58,17 @@ func processNumber(c *runtime.Cmd) error {
 	return setProcess(c, c.Arg(0))
 }
 
+// setRuntimeDir is DefaultRuntimeDir. httpd stops where there is no such folder; here little needs it.
+func setRuntimeDir(c *runtime.Cmd) error {
+	path := absolute(c, c.Arg(0))
+	if !c.Offline {
+		if info, err := os.Stat(path); err != nil || !info.IsDir() {
+			c.Warnf("no-directory", "DefaultRuntimeDir must be a directory, absolute or relative to ServerRoot, found %q", path)
+		}
+	}
+	return setProcess(c, path)
+}
+
 // absolute is a path relative to ServerRoot.
 func absolute(c *runtime.Cmd, path string) string {
 	if filepath.IsAbs(path) {

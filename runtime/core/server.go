@@ -56,6 +56,8 @@ var serverDirectives = []runtime.Directive{
 			}
 			return nil
 		}},
+	{Name: "DefaultRuntimeDir", Args: parser.Take1, In: inServer, Syntax: "directory-path",
+		Help: "The folder for what is kept while running, and for sockets with a relative name", Set: setRuntimeDir},
 	{Name: "TraceEnable", Args: parser.Take1, In: inVHost, Syntax: "[on|off|extended]",
 		Help: "Whether TRACE requests are answered", Set: func(c *runtime.Cmd) error {
 			v, err := oneOf(c, 0, "on", "off", "extended")

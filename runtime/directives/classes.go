@@ -15,7 +15,7 @@ var noEffect = []struct {
 	{reason: "the kernel's own sizes and ways to accept are used",
 		names: "SendBufferSize ReceiveBufferSize ListenBacklog ListenTCPDeferAccept AcceptFilter"},
 	{reason: "pinion has no shared memory, locks or dumps between processes",
-		names: "Mutex ScoreBoardFile DefaultRuntimeDir CoreDumpDirectory", module: "core", more: "EnableExceptionHook GprofDir"},
+		names: "Mutex ScoreBoardFile CoreDumpDirectory", module: "core", more: "EnableExceptionHook GprofDir"},
 	{reason: "pinion chooses how files and buffers are read and sent",
 		names: "EnableMMAP EnableSendfile ReadBufferSize FlushMaxThreshold FlushMaxPipelined CacheFile MMapFile"},
 	{reason: "pinion runs no CGI programs", module: "suexec_module",

@@ -106,7 +106,11 @@ func (v *visit) setBalancer(b *proxy.Balancer, name, value string) error {
 // add adds a member. It is disabled, and in the configuration when this returns.
 func (v *visit) add(b *proxy.Balancer, url string) error {
 	if err := b.Add(url, v.hand()); err != nil {
-		v.Logf(balancer.Module, runtime.LogErr, "AH10164", "%s: failed to add worker %s", b.Name, url)
+		code := "AH10164"
+		if errors.Is(err, proxy.ErrBadMember) {
+			code = "AH10163"
+		}
+		v.Logf(balancer.Module, runtime.LogErr, code, "%s: failed to add worker %s", b.Name, url)
 		return err
 	}
 	if err := v.reload(); err != nil {

@@ -55,16 +55,23 @@ func (v *visit) workerForm(b *proxy.Balancer, w *proxy.Worker) error {
 			set("status."+letter, onOff(p.number(field) != 0))
 		}
 	}
-	for _, x := range []struct{ field, name string }{{"w_ls", "lbset"}, {"w_hi", "hcinterval"}, {"w_hp", "hcpasses"}, {"w_hf", "hcfails"}} {
-		if value := strconv.Itoa(p.number(x.field)); p.has(x.field) && w.Check(x.name, value) == nil {
-			set(x.name, value)
+	number := func(field, name string, n, least int) {
+		if value := strconv.Itoa(n); p.has(field) && n >= least && w.Check(name, value) == nil {
+			set(name, value)
 		}
 	}
+	number("w_ls", "lbset", p.number("w_ls"), 0)
+	number("w_hi", "hcinterval", p.milliseconds("w_hi"), 0)
+	number("w_hp", "hcpasses", p.number("w_hp"), 1)
+	number("w_hf", "hcfails", p.number("w_hf"), 1)
 	if method := p.get("w_hm"); p.has("w_hm") && w.Check("hcmethod", method) == nil {
 		set("hcmethod", method)
 	}
 	text("w_hu", "hcuri", maxText)
 	text("w_he", "hcexpr", 16)
+	if m := w.HealthNow().Method; p.has("w_hm") && (m == "NONE" || m == "TCP") {
+		set("hcexpr", "") // they see no answer
+	}
 	if name := p.get("w_back"); name != "" {
 		errs = append(errs, v.giveBackWorker(b, w, name))
 	}

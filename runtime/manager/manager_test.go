@@ -393,11 +393,45 @@ func TestPersist(t *testing.T) {
 		s.stop()
 	}
 	aside, err := filepath.Glob(file + ".*.bad")
-	if err != nil || len(aside) == 0 {
+	if err != nil || len(aside) != 6 {
 		t.Error(aside, err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, ".pinion-*")); len(left) > 0 {
 		t.Errorf("temporary files were left: %v", left)
+	}
+}
+
+// TestPersistFolder keeps the states in DefaultRuntimeDir, and goes on where that is no folder.
+func TestPersistFolder(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "run"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	const config = `BalancerPersist On
+<Proxy balancer://app>
+BalancerMember http://127.0.0.1:1
+ProxySet nonce=abc
+</Proxy>
+`
+	s := serveIn(t, dir, "DefaultRuntimeDir run\n"+config)
+	s.form("b=app", "nonce=abc", "b_tmo=7")
+	s.stop()
+	if _, err := os.Stat(filepath.Join(dir, "run", "pinion-balancers.json")); err != nil {
+		t.Error(err)
+	}
+	s = serveIn(t, dir, "DefaultRuntimeDir run\n"+config)
+	if b := s.look("app"); b.Timeout != 7 {
+		t.Errorf("timeout %d", b.Timeout)
+	}
+	s.stop()
+
+	s = serveIn(t, dir, "DefaultRuntimeDir nowhere\n"+config)
+	if log := s.logged(); !strings.Contains(log, "BalancerPersist can't keep states in") {
+		t.Errorf("no warning of a folder that is missing: %s", log)
+	}
+	s.form("b=app", "nonce=abc", "b_tmo=9")
+	if b, log := s.look("app"), s.logged(); b.Timeout != 9 || !strings.Contains(log, "the change is made, but not saved") {
+		t.Errorf("timeout %d: %s", b.Timeout, log)
 	}
 }
 
@@ -406,7 +440,9 @@ func TestHealth(t *testing.T) {
 	up := backend(t, "fine")
 	s := serve(t, "ProxyHCExpr fine {hc('body') =~ /fine/}\n<Proxy balancer://app>\nBalancerMember http://127.0.0.1:1 hcmethod=TCP hcinterval=1000 hcfails=9\nBalancerMember "+up+"\nProxySet nonce=abc\n</Proxy>\n")
 	for _, c := range []struct{ field, param, want string }{{"w_hm=get", "hcmethod", "GET"}, {"w_hi=250", "hcinterval", "250"}, {"w_hp=3", "hcpasses", "3"}, {"w_hf=2", "hcfails", "2"},
-		{"w_hu=/up", "hcuri", "/up"}, {"w_he=fine", "hcexpr", "fine"}, {"w_hm=nope", "hcmethod", "GET"}, {"w_hi=99", "hcinterval", "250"}} {
+		{"w_hu=/up", "hcuri", "/up"}, {"w_he=fine", "hcexpr", "fine"}, {"w_hm=nope", "hcmethod", "GET"}, {"w_hi=99", "hcinterval", "250"},
+		{"w_hi=2s", "hcinterval", "2000"}, {"w_hi=300x", "hcinterval", "2000"}, {"w_hi=1mi", "hcinterval", "60000"}, {"w_hp=0", "hcpasses", "3"}, {"w_hf=0", "hcfails", "2"},
+		{"w_hm=TCP", "hcexpr", ""}} {
 		s.form("b=app", "nonce=abc", "w="+up, c.field)
 		got := ""
 		for _, x := range s.look("app").Workers[1].ByHand {

@@ -35,7 +35,7 @@ func hashOf(text string) string {
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"style":  func() template.CSS { return template.CSS(styleText) },
 	"script": func() template.JS { return template.JS(scriptText) },
-	"size":   runtime.FormatSize, "spark": spark, "sum": sum, "ago": ago, "words": stateWords, "factor": func(f float64) string { return fmt.Sprintf("%.2f", f) },
+	"size":   runtime.SizeText, "spark": spark, "sum": sum, "ago": ago, "words": stateWords, "factor": func(f float64) string { return fmt.Sprintf("%.2f", f) },
 	"clock": func(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") },
 }).Parse(pageText))
 

@@ -53,13 +53,35 @@ func unescape(s string) string {
 
 // number reads a number as C's atoi does: 0 for none.
 func (p params) number(name string) int {
-	s := strings.TrimLeft(p[name], " \t\n\v\f\r")
+	n, _ := leadingNumber(p[name])
+	return n
+}
+
+// milliseconds reads a time as a directive would, with ms, s, mi or h behind the number (ap_timeout_parameter_parse); 0 for none.
+func (p params) milliseconds(name string) int {
+	n, unit := leadingNumber(p[name])
+	for _, u := range []struct {
+		name  string
+		scale int
+	}{{"ms", 1}, {"mi", 60_000}, {"s", 1000}, {"h", 3_600_000}} {
+		if strings.HasPrefix(unit, u.name) {
+			return n * u.scale
+		}
+	}
+	if unit != "" {
+		return 0
+	}
+	return n
+}
+
+func leadingNumber(s string) (n int, rest string) {
+	s = strings.TrimLeft(s, " \t\n\v\f\r")
 	end := 0
 	for end < len(s) && (s[end] >= '0' && s[end] <= '9' || end == 0 && (s[0] == '-' || s[0] == '+')) {
 		end++
 	}
-	n, _ := strconv.ParseInt(s[:end], 10, 32) // out of range: the nearest, as good as any
-	return int(n)
+	i, _ := strconv.ParseInt(s[:end], 10, 32) // out of range: the nearest, as good as any
+	return int(i), s[end:]
 }
 
 // factor reads a load factor as C's atof does, times a hundred; 0 for none.
@@ -73,8 +95,14 @@ func (p params) factor(name string) int {
 	return 0
 }
 
-// sameHost tells whether a Referer or Origin names the host that this request came to (safe_referer).
+// sameHost tells whether a Referer or Origin names the host that this request came to (safe_referer). What stands behind
+// the host doesn't matter.
 func sameHost(r *runtime.Request, from string) bool {
+	if host := strings.Index(from, "//") + 2; host > 1 {
+		if end := strings.IndexAny(from[host:], "/?#"); end >= 0 {
+			from = from[:host+end]
+		}
+	}
 	u, err := url.Parse(from)
 	return err == nil && u.Hostname() != "" && runtime.EqualFold(u.Hostname(), r.ServerName())
 }

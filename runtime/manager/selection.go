@@ -192,7 +192,7 @@ func checksum(text []byte) string {
 
 // figures are what of the member's row changes by itself. A time is in milliseconds, for the page to say how long ago it is; 0 for never.
 func (w *workerView) figures() map[string]any {
-	f := map[string]any{"status": w.Status, "elected": w.Elected, "busy": w.Busy, "lbstatus": w.LBStatus, "transferred": runtime.FormatSize(w.Transferred), "read": runtime.FormatSize(w.Read),
+	f := map[string]any{"status": w.Status, "elected": w.Elected, "busy": w.Busy, "lbstatus": w.LBStatus, "transferred": runtime.SizeText(w.Transferred), "read": runtime.SizeText(w.Read),
 		"recent": sum(w.Recent)}
 	if sum(w.Recent) > 0 {
 		f["spark"] = w.Recent

@@ -108,7 +108,7 @@ func (s *site) load(state *runtime.State, config string) (*runtime.Graph, error)
 	source := reload.Source{Path: file, Modules: all.Modules(), Parse: parser.Options{ServerRoot: s.dir}}
 	l := source.Load(state)
 	for _, d := range l.Diags {
-		if d.Code == "persist-unreadable" {
+		if strings.HasPrefix(d.Code, "persist-") {
 			fmt.Fprintln(s, d.Summary, d.Detail)
 		}
 	}

@@ -44,7 +44,6 @@ func (v *visit) xml() runtime.Result {
 	}
 	x.end("balancers")
 	x.WriteString("</httpd:manager>")
-	v.noStore()
 	return sent(v.SendText("text/xml", x.String()))
 }
 
@@ -57,7 +56,7 @@ func (x *xmlWriter) balancer(b *balancerView) {
 		x.put("stickysession", cookie)
 		x.put("nofailover", onOff(b.NoFailover))
 	}
-	x.number("timeout", int64(b.Timeout))
+	fmt.Fprintf(x, "%*s<httpd:timeout>%d</httpd:timeout>", x.indent, "", b.Timeout) // httpd ends no line here
 	if b.b.MaxAttempts.Set || len(b.Workers) > 1 {
 		x.number("maxattempts", int64(b.MaxAttempts))
 	}
@@ -81,8 +80,9 @@ func (x *xmlWriter) worker(i *workerView) {
 	x.put("hostname", w.Hostname)
 	x.put("loadfactor", fmt.Sprintf("%.2f", i.LoadFactor))
 	x.number("port", int64(w.Port))
-	x.number("min", int64(w.Min))
-	x.number("smax", int64(max(w.SMax, 0)))
+	least, soft := pool(w)
+	x.number("min", int64(least))
+	x.number("smax", int64(soft))
 	x.number("max", int64(w.Max))
 	x.number("ttl", int64(w.TTL/time.Second))
 	x.given("timeout", w.Params.Timeout, time.Second)
@@ -111,7 +111,9 @@ func (x *xmlWriter) worker(i *workerView) {
 	x.number("busy", i.Busy)
 	x.number("lbset", int64(i.LBSet))
 	if w.DisableReuse.Set {
+		x.indent -= 4 // httpd's
 		x.put("disablereuse", onOff(w.DisableReuse.V))
+		x.indent += 4
 	}
 	// httpd writes the part of the second here, by mistake; the whole time is of more use.
 	x.given("connectiontimeout", w.ConnTimeout, time.Millisecond)
@@ -119,6 +121,18 @@ func (x *xmlWriter) worker(i *workerView) {
 		x.number("retry", int64(w.Params.Retry/time.Second))
 	}
 	x.end("worker")
+}
+
+// pool are min and smax as httpd bounds them by max, where that is given.
+func pool(w *proxy.Worker) (least, soft int) {
+	least, soft = w.Min, max(w.SMax, 0)
+	if w.Max > 0 {
+		if w.SMax < 0 || soft > w.Max {
+			soft = w.Max
+		}
+		least = min(least, soft)
+	}
+	return least, soft
 }
 
 func (x *xmlWriter) given(name string, d runtime.Opt[time.Duration], unit time.Duration) {

@@ -19,6 +19,9 @@ type Added struct {
 // ErrNoRoom is the error for a member that growth= leaves no place for.
 var ErrNoRoom = errors.New("the balancer's growth= leaves no place for another member")
 
+// ErrBadMember is wrapped by the error for a URL that no member can be made of.
+var ErrBadMember = errors.New("no URL of a member")
+
 // MaxMembers is how many members there may be: those of the file, and growth= more.
 func (b *Balancer) MaxMembers() int {
 	n := b.Growth.Or(0)
@@ -40,7 +43,7 @@ func (b *Balancer) FindMember(url string) *Worker {
 func (b *Balancer) Add(url string, by Hand) error {
 	w, err := b.newMember(url)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrBadMember, err)
 	}
 	if have := findWorker(b.Members, w.Name, anyWorkers); have != nil {
 		return fmt.Errorf("expected a new member, found one that serves %s: %s", w.Name, have.DisplayName())

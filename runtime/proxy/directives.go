@@ -47,7 +47,7 @@ var directives = []runtime.Directive{
 	{Name: "ProxyPassMatch", Args: parser.TakeArgv, In: parser.ServerWide | parser.Location,
 		Syntax: "[regex] !|url [key=value [key=value ...]]",
 		Help:   "Sends requests whose path matches a regular expression to another server or to a balancer", Set: setPass},
-	{Name: "ProxyPassReverse", Args: parser.Take123, In: everywhere &^ (parser.Directory | parser.Files), Syntax: "[path] url [interpolate]",
+	{Name: "ProxyPassReverse", Args: parser.Take123, In: everywhere &^ (parser.Directory | parser.Files | parser.If), Syntax: "[path] url [interpolate]",
 		Help: "Puts this server's address into the redirects of another server", Set: setPassReverse},
 	{Name: "ProxyPassReverseCookiePath", Args: parser.Take23, In: everywhere, Syntax: "internal-path public-path [interpolate]",
 		Help: "Changes the paths of the cookies that another server sets",

@@ -64,7 +64,7 @@ func maxForwards(r *runtime.Request) (res runtime.Result, done bool) {
 			n = v - 1
 		case r.Method == "TRACE":
 			r.Proxy = runtime.ProxyNone
-			return trace(r), true
+			return r.SendTrace(), true
 		case r.Method == "OPTIONS":
 			r.Proxy = runtime.ProxyNone
 			r.HeadersOut.Set("Allow", allowed(r))
@@ -88,29 +88,6 @@ func allowed(r *runtime.Request) string {
 		methods += ","
 	}
 	return methods + "TRACE"
-}
-
-// trace answers with the request itself (ap_send_http_trace).
-func trace(r *runtime.Request) runtime.Result {
-	mode := r.Server.Settings.TraceEnable.Or("on")
-	if runtime.EqualFold(mode, "off") {
-		r.Notes.Set("error-notes", "TRACE denied by server configuration")
-		return 405
-	}
-	if r.Body.Length() != 0 && !runtime.EqualFold(mode, "extended") {
-		r.Notes.Set("error-notes", "TRACE with a request body is not allowed")
-		return 413
-	}
-	var b strings.Builder
-	b.WriteString(r.TheRequest + "\r\n")
-	for _, f := range r.HeadersIn.Fields() {
-		b.WriteString(f.Key + ": " + f.Value + "\r\n")
-	}
-	b.WriteString("\r\n")
-	if r.SendText("message/http", b.String()) != nil {
-		r.Conn.KeepAlive = runtime.KeepAliveClose
-	}
-	return runtime.OK
 }
 
 // send tries members of the balancer, or the one worker, until one has answered or no further may be tried.

@@ -87,6 +87,10 @@ func openStore(c *runtime.Compiler) *store {
 			c.Report(&parser.Diagnostic{Severity: parser.Warning, Code: "persist-unreadable", Place: c.Graph.Main.Place,
 				Summary: fmt.Sprintf("the states that BalancerPersist kept are not used: %v", err), Detail: st.setAside()})
 		}
+		if err := writable(filepath.Dir(path)); err != nil {
+			c.Report(&parser.Diagnostic{Severity: parser.Warning, Code: "persist-unwritable", Place: c.Graph.Main.Place,
+				Summary: fmt.Sprintf("BalancerPersist can't keep states in %s: %v", path, err)})
+		}
 		return st
 	})
 	return st
@@ -138,7 +142,7 @@ func parseSaved(b []byte) (s savedStates, err error) {
 
 // setAside renames a file that is of no use, so that it is neither lost nor read again. It says what became of it.
 func (st *store) setAside() string {
-	aside := st.path + "." + time.Now().Format("20060102T150405") + ".bad"
+	aside := st.path + "." + time.Now().Format("20060102T150405.000000") + ".bad"
 	if err := os.Rename(st.path, aside); err != nil {
 		return fmt.Sprintf("it can't be set aside either: %v", err)
 	}
@@ -335,6 +339,15 @@ func (s *WorkerState) saved() savedWorker {
 	defer s.failing.Unlock()
 	return savedWorker{Run: Status(s.run.Load()).Letters(), ByHand: s.hand.settings(), ErrorTime: s.ErrorTime.Load(), Retries: s.Retries.Load(), Errors: s.Errors.Load(), Elected: s.Elected.Load(),
 		LBStatus: s.LBStatus.Load(), Transferred: s.Transferred.Load(), Read: s.Read.Load()}
+}
+
+// writable tells why no file can be written in the folder, nil where one can.
+func writable(dir string) error {
+	f, err := os.CreateTemp(dir, ".pinion-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // writeWhole replaces the file by one with that content.

@@ -172,7 +172,7 @@ func balancersPage(b *bytes.Buffer, r *runtime.Request) {
 			st := w.State
 			fmt.Fprintf(b, "<tr>\n<td>%s</td><td>%s</td><td>%s</td><td>%s</td><td>%s</td><td>%.2f</td><td>%d</td><td>%d</td><td>%d</td><td>%s</td><td>%s</td>\n</tr>\n",
 				esc(w.Scheme), esc(w.Hostname), w.Status(), esc(w.Route()), esc(w.Redirect()), float64(w.LBFactor())/100, w.LBSet(),
-				st.Elected.Load(), st.Busy.Load(), runtime.FormatSize(st.Transferred.Load()), runtime.FormatSize(st.Read.Load()))
+				st.Elected.Load(), st.Busy.Load(), runtime.SizeText(st.Transferred.Load()), runtime.SizeText(st.Read.Load()))
 		}
 		b.WriteString("</table>\n")
 	}

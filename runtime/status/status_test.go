@@ -204,7 +204,7 @@ ProxyBalancer[0]Worker[1]Rcvd: 0K
 	for _, query := range []string{"", "?notable"} {
 		page := runtimetest.Get(t, address, "/status"+query)
 		for _, want := range []string{"<h1>Apache Server Status for 127.0.0.1 (via 127.0.0.1)</h1>", "Total accesses: ", "GET /&lt;script&gt;alert(1)&lt;/script&gt; HTTP/1.1",
-			"[main.test:", "<h1>Proxy LoadBalancer Status for balancer://app</h1>", "<td>JS | js</td>", "&lt;zz&gt;", "<td>2.50</td>", "</body></html>\n"} {
+			"[main.test:", "<h1>Proxy LoadBalancer Status for balancer://app</h1>", "<td>JS | js</td>", "&lt;zz&gt;", "<td>2.50</td>", "<td>0</td><td>  0 </td><td>  0 </td>", "</body></html>\n"} {
 			if !strings.Contains(page, want) && !(want == "[main.test:" && query == "" && strings.Contains(page, "<td>main.test:")) {
 				t.Errorf("%q is not in\n%s", want, page)
 			}
