@@ -106,10 +106,14 @@ func (l *loader) keptFor(path string, info fs.FileInfo, chain *Frame) *fragment 
 		}
 	}
 	if !f.parsed.same(info) {
+		p := stamp(info)
 		src, err := l.fs.ReadFile(path, maxFile)
 		if err != nil || sha256.Sum256(src) != f.sum {
 			return nil
 		}
+		again := *f
+		again.parsed = p
+		return &again
 	}
 	return f
 }

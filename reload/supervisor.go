@@ -49,6 +49,7 @@ type Supervisor struct {
 	files    []string
 	globs    []string
 	marks    map[string]mark
+	touched  touched
 }
 
 type request struct {
@@ -223,10 +224,7 @@ func (s *Supervisor) watch(l *Loaded, began time.Time) *watcher {
 
 // remember notes what the configuration was made from, given the marks from before it was read.
 func (s *Supervisor) remember(l *Loaded, before map[string]mark, began time.Time) {
-	files, globs := append([]string(nil), l.Tree.Files...), append([]string(nil), l.Tree.Globs...)
-	if l.Graph != nil {
-		files, globs = append(files, l.Graph.Files...), append(globs, l.Graph.Folders...)
-	}
+	files, globs := watched(l)
 	if l.Graph == nil {
 		// A broken configuration is watched too: its repair must be seen, and that may be in any file of the old one.
 		files = append(files, s.files...)
@@ -239,6 +237,15 @@ func (s *Supervisor) remember(l *Loaded, before map[string]mark, began time.Time
 	s.files, s.globs = files, globs
 	s.marks = marks(s.files, s.globs)
 	doubt(s.marks, before, l.Tree, began)
+}
+
+// watched are the files and patterns that the configuration was made from.
+func watched(l *Loaded) (files, globs []string) {
+	files, globs = append([]string(nil), l.Tree.Files...), append([]string(nil), l.Tree.Globs...)
+	if l.Graph != nil {
+		files, globs = append(files, l.Graph.Files...), append(globs, l.Graph.Folders...)
+	}
+	return files, globs
 }
 
 // stale tells that something has changed since it was read.
@@ -262,6 +269,7 @@ func (s *Supervisor) loop(ctx context.Context, stop <-chan Stop, w *watcher) Sto
 		timer.Reset(max(0, min(quiet, patience*quiet-now.Sub(since))))
 	}
 	events := w.events()
+	s.touched.unsure = true
 	for {
 		select {
 		case <-ctx.Done():
@@ -271,62 +279,82 @@ func (s *Supervisor) loop(ctx context.Context, stop <-chan Stop, w *watcher) Sto
 		case req := <-s.requests:
 			s.reload(w, req.reason, req.reopen)
 			since = time.Time{}
-			timer.Reset(quiet) // it may have changed while it was read
+			s.touched.unsure = true // it may have changed while it was read
+			timer.Reset(quiet)
 			req.done <- s.Status()
 		case e := <-events.changes:
 			if w.Concerns(e) {
+				s.touched.add(e, s.marks)
 				wait()
 			}
 		case err := <-events.errors:
 			// Events may have been lost: look whether something changed.
 			s.logf(runtime.LogWarn, "watching files: %v", err)
+			s.touched.unsure = true
 			wait()
 		case <-timer.C:
 			since = time.Time{}
-			if w == nil {
-				continue
-			}
-			if s.stale() {
-				s.reload(w, "file", false)
-				timer.Reset(quiet)
-				continue
-			}
-			// A folder may be another one, of the same content. What happened to it before it was watched must be seen.
-			if err := w.Set(s.files, s.globs); err != nil {
-				s.logf(runtime.LogWarn, "watching files: %v", err)
-			}
-			if s.stale() {
+			if w != nil && !s.catchUp(w) {
+				s.touched.unsure = true
 				wait()
 			}
 		}
 	}
 }
 
+// catchUp reloads what has changed. It tells whether that is settled; else it is to be called again after a quiet time.
+func (s *Supervisor) catchUp(w *watcher) (settled bool) {
+	unsure := s.touched.unsure
+	now := s.touched.take()
+	if !unsure {
+		return !s.differ(now) || s.reloadTouched(w, now)
+	}
+	if s.stale() {
+		s.reload(w, "file", false)
+		return false
+	}
+	// A folder may be another one, of the same content. What happened to it before it was watched must be seen.
+	if err := w.Set(s.files, s.globs); err != nil {
+		s.logf(runtime.LogWarn, "watching files: %v", err)
+	}
+	return !s.stale()
+}
+
 // patience is for how many quiet times a reload may be put off by files that go on changing.
 const patience = 20
 
-// reload loads and swaps; a failure of any kind leaves everything as it is.
+// reload loads and swaps, whatever has changed; a failure of any kind leaves everything as it is.
 func (s *Supervisor) reload(w *watcher, reason string, reopen bool) {
-	state := s.engine.Graph().State
 	began, before := time.Now(), marks(s.files, s.globs)
-	l := s.Source.Load(state)
+	l, ok := s.loadAndSwap(reopen)
+	s.rememberAll(w, l, before, began)
+	s.note(l, reason, ok)
+}
+
+func (s *Supervisor) loadAndSwap(reopen bool) (l *Loaded, ok bool) {
+	state := s.engine.Graph().State
+	l = s.Source.Load(state)
 	p := s.open(l)
-	ok := p != nil
-	if ok {
-		s.engine.Swap(l.Graph)
-		s.ls.commit(p)
-		s.Source.Keep(l)
+	if p == nil {
+		return l, false
 	}
-	if ok && reopen {
+	s.engine.Swap(l.Graph)
+	s.ls.commit(p)
+	s.Source.Keep(l)
+	if reopen {
 		state.Reopen(func(err error) { s.logf(runtime.LogErr, "reopening a log: %v", err) })
 	}
+	return l, true
+}
+
+// rememberAll is remember, and watches what there is to watch then.
+func (s *Supervisor) rememberAll(w *watcher, l *Loaded, before map[string]mark, began time.Time) {
 	s.remember(l, before, began)
 	if w != nil {
 		if err := w.Set(s.files, s.globs); err != nil {
 			s.logf(runtime.LogWarn, "watching files: %v", err)
 		}
 	}
-	s.note(l, reason, ok)
 }
 
 // note keeps the outcome and tells it.

@@ -38,8 +38,9 @@ func (w *watcher) Close() error { return w.fs.Close() }
 // with the first of their errors; the rest is watched all the same.
 func (w *watcher) Set(files, globs []string) error {
 	want := map[string]*folder{}
+	inside := map[string]bool{} // folders that were followed, and no link led to them
 	for _, f := range files {
-		follow(want, f)
+		followFile(want, inside, f)
 	}
 	for _, g := range globs {
 		followGlob(want, g)
@@ -94,6 +95,25 @@ func interest(want map[string]*folder, dir string) *folder {
 }
 
 const maxLinks = 40 // as the kernel's limit for one path
+
+// followFile is follow for one of many files: of those in one folder only the first goes all the way.
+func followFile(want map[string]*folder, inside map[string]bool, path string) {
+	dir, base := filepath.Split(path)
+	dir = filepath.Clean(dir)
+	plain, known := inside[dir]
+	if !known {
+		real, err := filepath.EvalSymlinks(dir)
+		plain = err == nil && real == dir
+		inside[dir] = plain
+	}
+	if f := want[dir]; f != nil && plain {
+		if _, err := os.Readlink(path); err != nil {
+			f.names[base] = true
+			return
+		}
+	}
+	follow(want, path)
+}
 
 // follow asks for path and for each element on the way to it, links and what they point to included.
 func follow(want map[string]*folder, path string) { followLinks(want, path, 0) }

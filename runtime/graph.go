@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"net"
 	"net/netip"
-	"slices"
 	"sort"
 	"strings"
 	"sync/atomic"
@@ -131,10 +130,10 @@ type namePattern struct {
 }
 
 func (c *nameChain) add(s *Server, address string) {
-	i := slices.Index(c.servers, s)
-	known := i >= 0
+	i := len(c.servers) - 1 // servers are added one after the other, each with all of its addresses
+	known := i >= 0 && c.servers[i] == s
 	if !known {
-		i = len(c.servers)
+		i++
 		c.servers = append(c.servers, s)
 	}
 	if _, ok := c.address[address]; !ok {
@@ -149,10 +148,10 @@ func (c *nameChain) add(s *Server, address string) {
 		}
 	}
 	if s.ServerName != "" {
-		put(c.exact, strings.ToLower(s.ServerName))
+		put(c.exact, lowerASCII(s.ServerName))
 	}
 	for _, a := range s.Aliases {
-		a = strings.ToLower(a)
+		a = lowerASCII(a)
 		switch {
 		case !strings.ContainsAny(a, "*?"):
 			put(c.exact, a)
@@ -198,25 +197,27 @@ func (c *nameChain) find(host string) *Server {
 	return c.servers[best]
 }
 
-func newChain() *nameChain {
-	return &nameChain{exact: map[string]int{}, suffix: map[string]int{}, address: map[string]int{}}
+// newChain makes one for about n servers.
+func newChain(n int) *nameChain {
+	return &nameChain{servers: make([]*Server, 0, n), exact: make(map[string]int, n), suffix: map[string]int{}, address: map[string]int{}}
 }
 
 func (g *Graph) indexVHosts() {
 	g.addrs = map[netip.AddrPort]*nameChain{}
 	g.any = map[uint16]*nameChain{}
+	size := len(g.Servers) // of the first chain: mostly it holds all
 	for _, s := range g.Servers[1:] {
 		for _, a := range s.Addrs {
 			if !a.IP.IsValid() || a.IP.IsUnspecified() {
 				if g.any[a.Port] == nil {
-					g.any[a.Port] = newChain()
+					g.any[a.Port], size = newChain(size), 0
 				}
 				g.any[a.Port].add(s, a.Host)
 				continue
 			}
 			k := netip.AddrPortFrom(a.IP, a.Port)
 			if g.addrs[k] == nil {
-				g.addrs[k] = newChain()
+				g.addrs[k], size = newChain(size), 0
 			}
 			g.addrs[k].add(s, a.Host)
 		}
