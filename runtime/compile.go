@@ -241,6 +241,14 @@ func (c *Cmd) RegexpIn(i, from int, pattern string, flags pcre.Flags) (*pcre.Reg
 	return nil, d
 }
 
+// Detached returns what reports a mistake at c's line later (Errorf, ArgErrorf, Within), and keeps nothing of the configuration in
+// memory as c itself would.
+func (c *Cmd) Detached() *Cmd {
+	n := *c.Node
+	n.Parent, n.Children = nil, nil
+	return &Cmd{Node: &n}
+}
+
 func (c *Cmd) asDiagnostic(err error) *parser.Diagnostic {
 	if d, ok := err.(*parser.Diagnostic); ok {
 		return d

@@ -104,7 +104,7 @@ func parse(c *runtime.Cmd, i int, text string) (*grammar.Format, error) {
 }
 
 func setCustomLog(c *runtime.Cmd) error {
-	l := &accessLog{file: c.Arg(0), cmd: c}
+	l := &accessLog{file: c.Arg(0), cmd: c.Detached()}
 	conf := runtime.OwnServerConf[conf](c.Server, Module)
 	if len(c.Node.Args) > 1 {
 		l.format = c.Arg(1)

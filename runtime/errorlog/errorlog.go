@@ -50,7 +50,7 @@ func setErrorLog(c *runtime.Cmd) error {
 		return c.ArgErrorf(1, "unsupported-provider", "expected a file, a pipe or syslog, found the provider %q", c.Arg(0))
 	}
 	conf := runtime.OwnServerConf[conf](c.Server, Module)
-	conf.spec, conf.cmd = runtime.Some(c.Arg(0)), c
+	conf.spec, conf.cmd = runtime.Some(c.Arg(0)), c.Detached()
 	return nil
 }
 

@@ -171,7 +171,7 @@ func setOutFlag(field func(*outward) *runtime.Opt[bool]) func(*runtime.Cmd) erro
 
 func setOutFile(field func(*outward) **file) func(*runtime.Cmd) error {
 	return func(c *runtime.Cmd) error {
-		*field(ownOutward(c)) = &file{c.ServerPath(c.Arg(0)), c}
+		*field(ownOutward(c)) = &file{c.ServerPath(c.Arg(0)), c.Detached()}
 		return nil
 	}
 }

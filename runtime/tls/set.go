@@ -20,13 +20,13 @@ func setEngine(c *runtime.Cmd) error {
 	default:
 		return c.ArgErrorf(0, "bad-value", "expected on or off, found %q", c.Arg(0))
 	}
-	conf.engineCmd = c
+	conf.engineCmd = c.Detached()
 	return nil
 }
 
 func addFile(c *runtime.Cmd) error {
 	conf := runtime.OwnServerConf[conf](c.Server, Module)
-	f := file{c.ServerPath(c.Arg(0)), c}
+	f := file{c.ServerPath(c.Arg(0)), c.Detached()}
 	switch strings.ToLower(c.Node.Name) {
 	case "sslcertificatefile":
 		if strings.HasPrefix(c.Arg(0), "pkcs11:") {
