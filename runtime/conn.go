@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,14 +17,14 @@ import (
 
 // httpConn is one HTTP/1 client connection: the Wire of its requests, one after the other, and their body.
 type httpConn struct {
-	meta   *Conn
-	conn   *http1.Conn
-	engine *Engine
-	head   http1.RequestHead
-	body   http1.Body
-	req    *Request
-	idle   atomic.Bool
-	tunnel atomic.Bool
+	meta      *Conn
+	conn      *http1.Conn
+	engine    *Engine
+	*exchange // nil while there can't be a request
+	req       *Request
+	forget    func() // the engine forgets it
+	idle      atomic.Bool
+	tunnel    atomic.Bool
 
 	wantContinue bool
 	chunked      bool
@@ -32,6 +33,16 @@ type httpConn struct {
 	inStart      int64
 	outStart     int64
 
+	// While it is parked: until when, under which descriptor, and where in parking's order.
+	until     time.Time
+	fd, place int
+}
+
+// exchange is what a connection needs only while there is a request on it.
+type exchange struct {
+	head http1.RequestHead
+	body http1.Body
+
 	// The stages of RequestReadTimeout. began is when the current one first had to wait, zero before that.
 	headTime, bodyTime http1.ReqTimeout
 	began              time.Time
@@ -39,64 +50,108 @@ type httpConn struct {
 	bodyDue            func(got int64) time.Time
 }
 
-func (c *httpConn) headDeadline(got int) time.Time { return c.stage(&c.headTime, int64(got)) }
+var exchanges = sync.Pool{New: func() any {
+	x := &exchange{}
+	x.headDue, x.bodyDue = x.headDeadline, x.bodyDeadline
+	return x
+}}
 
-func (c *httpConn) bodyDeadline(got int64) time.Time { return c.stage(&c.bodyTime, got) }
+func (x *exchange) headDeadline(got int) time.Time { return x.stage(&x.headTime, int64(got)) }
 
-func (c *httpConn) stage(t *http1.ReqTimeout, got int64) time.Time {
-	if c.began.IsZero() {
-		c.began = time.Now()
+func (x *exchange) bodyDeadline(got int64) time.Time { return x.stage(&x.bodyTime, got) }
+
+func (x *exchange) stage(t *http1.ReqTimeout, got int64) time.Time {
+	if x.began.IsZero() {
+		x.began = time.Now()
 	}
-	return t.Deadline(c.began, got)
+	return t.Deadline(x.began, got)
 }
 
-// serveHTTP1 is the life of a connection. While it waits for a request it holds no graph and no buffer.
+// releaseExchange must come after the end of the last request.
+func (c *httpConn) releaseExchange() {
+	if x := c.exchange; x != nil {
+		c.exchange = nil
+		x.body.Drop()
+		exchanges.Put(x)
+	}
+}
+
+// serveHTTP1 is the life of a connection, up to when it is parked. While it waits for a request it holds no graph and
+// no buffer.
 func (e *Engine) serveHTTP1(nc net.Conn, meta *Conn) {
 	c := &httpConn{meta: meta, conn: http1.NewConn(nc), engine: e}
-	c.headDue, c.bodyDue = c.headDeadline, c.bodyDeadline
-	defer c.conn.Close()
-	defer e.track(&tracked{meta, &c.tunnel, &c.idle, c.end, c.conn.Abort})()
-	keepAlive := time.Duration(0)
-	for {
-		if !c.await(keepAlive) {
-			return
+	c.forget = e.track(&tracked{meta, &c.tunnel, &c.idle, c.end, c.abort})
+	c.serve(c.await(0))
+}
+
+// serve goes on from what a wait for a request has come to.
+func (c *httpConn) serve(w waited) {
+	e, meta := c.engine, c.meta
+	for w == readable {
+		if c.exchange == nil {
+			c.exchange = exchanges.Get().(*exchange)
 		}
 		g := e.Acquire(meta.ID)
 		base := g.ServerFor(meta.Local, "")
 		c.conn.SetReadTimeout(base.Settings.Timeout.Or(DefaultTimeout))
 		c.conn.SetWriteTimeout(base.Settings.Timeout.Or(DefaultTimeout))
 		more := c.serveRequest(g, base)
-		keepAlive = c.keepAliveTimeout()
-		after := meta.Takeover
+		keepAlive := c.keepAliveTimeout()
 		c.endRequest()
 		g.Release(meta.ID)
-		if after != nil {
+		if meta.Takeover != nil {
 			// The request and its graph are gone by now: a tunnel outlives reloads without keeping one in memory.
-			c.tunnel.Store(true)
-			e.tunnels.Add(1)
-			defer e.tunnels.Add(-1)
-			if e.stopping.Load() {
-				c.conn.Abort() // after still has the other side to close
-			}
-			after(c.conn)
+			e.open.Add(1)
+			go c.takeover() // on a small stack: that of a request has grown
 			return
 		}
 		if !more {
-			return
+			break
 		}
+		w = c.await(keepAlive)
 	}
+	if w != parked {
+		c.close()
+	}
+}
+
+// takeover is the rest of a connection that switched protocols.
+func (c *httpConn) takeover() {
+	defer c.engine.open.Done()
+	defer c.close()
+	after := c.meta.Takeover
+	c.meta.Takeover = nil
+	c.releaseExchange()
+	c.tunnel.Store(true)
+	c.engine.tunnels.Add(1)
+	defer c.engine.tunnels.Add(-1)
+	if c.engine.stopping.Load() {
+		c.conn.Abort() // after still has the other side to close
+	}
+	after(c.conn)
+}
+
+func (c *httpConn) close() {
+	_ = c.conn.Close() // whatever it says, there is nothing more to do
+	c.forget()
 }
 
 // end makes the connection end: an idle one, and unless drain a tunnel, at once, another after its response (see Conn.Ending).
 func (c *httpConn) end(drain bool) {
 	if c.idle.Load() || c.tunnel.Load() && !drain {
-		c.conn.Abort()
+		c.abort()
 	}
+}
+
+// abort makes the connection end at once.
+func (c *httpConn) abort() {
+	c.conn.Abort()
+	c.engine.parking.cut(c)
 }
 
 // rejectPlain answers a client that speaks plain HTTP where TLS is spoken.
 func (e *Engine) rejectPlain(nc net.Conn, meta *Conn) {
-	c := &httpConn{meta: meta, conn: http1.NewConn(nc), engine: e}
+	c := &httpConn{meta: meta, conn: http1.NewConn(nc), engine: e, exchange: exchanges.Get().(*exchange)}
 	defer c.conn.Close()
 	g := e.Acquire(meta.ID)
 	defer g.Release(meta.ID)
@@ -108,21 +163,60 @@ func (e *Engine) rejectPlain(nc net.Conn, meta *Conn) {
 	c.endRequest()
 }
 
+// waited is what a wait for a request has come to.
+type waited uint8
+
+const (
+	over     waited = iota // the connection is to be closed
+	readable               // the first byte of a request is there
+	parked                 // the connection is another goroutine's now
+)
+
 // await waits for the first byte of a request.
-func (c *httpConn) await(keepAlive time.Duration) bool {
+func (c *httpConn) await(keepAlive time.Duration) waited {
 	if c.conn.Buffered() > 0 {
-		return true
+		return readable
 	}
 	c.idle.Store(true)
-	defer c.idle.Store(false)
 	if c.meta.Ending() {
-		return false
+		return over
 	}
 	if keepAlive == 0 {
 		keepAlive = DefaultTimeout
 	}
-	c.conn.SetReadTimeout(keepAlive)
-	return c.conn.WaitReadable() == nil
+	return c.wait(keepAlive)
+}
+
+// wait waits at most that long; the connection is parked before, if it can be.
+func (c *httpConn) wait(left time.Duration) waited {
+	first := min(left, parkAfter)
+	c.conn.SetReadTimeout(first)
+	err := c.conn.WaitReadable()
+	if left -= first; left > 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+		c.until = time.Now().Add(left)
+		if c.engine.parking.park(c) {
+			return parked
+		}
+		c.conn.SetReadTimeout(left)
+		err = c.conn.WaitReadable()
+	}
+	if err != nil {
+		return over
+	}
+	c.idle.Store(false)
+	return readable
+}
+
+// resume goes on with a connection that was parked and has become readable. (TLS may still have to wait for more.)
+func (c *httpConn) resume() {
+	defer c.engine.open.Done()
+	c.serve(c.wait(max(time.Until(c.until), parkAfter)))
+}
+
+// leave ends a connection that was parked.
+func (c *httpConn) leave() {
+	defer c.engine.open.Done()
+	c.close()
 }
 
 func (c *httpConn) keepAliveTimeout() time.Duration {

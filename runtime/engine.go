@@ -21,6 +21,7 @@ type Engine struct {
 	conns    [sharedCounters]connSet
 	open     sync.WaitGroup
 	tunnels  atomic.Int64
+	parking  parking
 	reload   func(ctx context.Context, reason string) error
 }
 
@@ -42,6 +43,7 @@ type tracked struct {
 // NewEngine returns an engine that serves g.
 func NewEngine(g *Graph) *Engine {
 	e := &Engine{}
+	e.parking.engine = e
 	for i := range e.conns {
 		e.conns[i].set = map[*tracked]struct{}{}
 	}
@@ -149,7 +151,7 @@ func (e *Engine) Drain(gone *atomic.Bool) {
 	})
 }
 
-// Serve serves one accepted connection in a goroutine of its own until its end, and closes it. gone, which may be nil,
+// Serve serves one accepted connection in goroutines of its own until its end, and closes it. gone, which may be nil,
 // becomes true when the address it came in on is listened on no more: the connection then ends after its response.
 func (e *Engine) Serve(nc net.Conn, gone *atomic.Bool) {
 	e.open.Add(1)
