@@ -15,33 +15,37 @@ import (
 	"pinion/runtime/table"
 )
 
-// httpConn is one HTTP/1 client connection: the Wire of its requests, one after the other, and their body.
+// httpConn is one HTTP/1 client connection: the Wire of its requests, one after the other, and their body. It is small,
+// as it is what stays while the connection is parked.
 type httpConn struct {
 	meta      *Conn
-	conn      *http1.Conn
+	nc        net.Conn
 	engine    *Engine
-	*exchange // nil while there can't be a request
+	conn      *http1.Conn // on nc; nil while parked
+	*exchange             // nil while there can't be a request
 	req       *Request
-	forget    func() // the engine forgets it
-	idle      atomic.Bool
-	tunnel    atomic.Bool
+
+	live    atomic.Pointer[http1.Conn] // conn, for abort
+	aborted atomic.Bool
+	idle    atomic.Bool
+	tunnel  atomic.Bool
 
 	wantContinue bool
 	chunked      bool
 	headless     bool // HTTP/0.9
-	cut          bool
-	inStart      int64
-	outStart     int64
+	broken       bool // the answer was
 
 	// While it is parked: until when, under which descriptor, and where in parking's order.
-	until     time.Time
-	fd, place int
+	until     time.Duration
+	fd, place int32
 }
 
 // exchange is what a connection needs only while there is a request on it.
 type exchange struct {
 	head http1.RequestHead
 	body http1.Body
+
+	inStart, outStart int64 // the connection's counters when the request began
 
 	// The stages of RequestReadTimeout. began is when the current one first had to wait, zero before that.
 	headTime, bodyTime http1.ReqTimeout
@@ -79,9 +83,26 @@ func (c *httpConn) releaseExchange() {
 // serveHTTP1 is the life of a connection, up to when it is parked. While it waits for a request it holds no graph and
 // no buffer.
 func (e *Engine) serveHTTP1(nc net.Conn, meta *Conn) {
-	c := &httpConn{meta: meta, conn: http1.NewConn(nc), engine: e}
-	c.forget = e.track(&tracked{meta, &c.tunnel, &c.idle, c.end, c.abort})
+	c := &httpConn{meta: meta, nc: nc, engine: e}
+	c.open()
+	e.track(c)
 	c.serve(c.await(0))
+}
+
+// open makes the connection ready for reading and writing.
+func (c *httpConn) open() {
+	c.conn = http1.NewConn(c.nc)
+	c.live.Store(c.conn)
+	if c.aborted.Load() { // whoever did that may not have seen c.live
+		c.conn.Abort()
+	}
+}
+
+// shut gives all that up which a parked connection does without.
+func (c *httpConn) shut() {
+	c.live.Store(nil)
+	c.conn = nil // not reused: abort may still have it
+	c.releaseExchange()
 }
 
 // serve goes on from what a wait for a request has come to.
@@ -132,26 +153,45 @@ func (c *httpConn) takeover() {
 }
 
 func (c *httpConn) close() {
-	_ = c.conn.Close() // whatever it says, there is nothing more to do
-	c.forget()
+	if c.conn != nil {
+		_ = c.conn.Close() // whatever it says, there is nothing more to do
+	} else {
+		_ = c.nc.Close()
+	}
+	c.engine.forget(c)
 }
 
 // end makes the connection end: an idle one, and unless drain a tunnel, at once, another after its response (see Conn.Ending).
 func (c *httpConn) end(drain bool) {
 	if c.idle.Load() || c.tunnel.Load() && !drain {
-		c.abort()
+		c.cut()
 	}
 }
 
-// abort makes the connection end at once.
-func (c *httpConn) abort() {
-	c.conn.Abort()
+// cut makes the connection end at once.
+func (c *httpConn) cut() {
+	c.aborted.Store(true)
+	if conn := c.live.Load(); conn != nil {
+		conn.Abort()
+	}
 	c.engine.parking.cut(c)
+}
+
+func (c *httpConn) about() *Conn { return c.meta }
+
+func (c *httpConn) state() ConnState {
+	switch {
+	case c.tunnel.Load():
+		return ConnTunnel
+	case c.idle.Load():
+		return ConnIdle
+	}
+	return ConnBusy
 }
 
 // rejectPlain answers a client that speaks plain HTTP where TLS is spoken.
 func (e *Engine) rejectPlain(nc net.Conn, meta *Conn) {
-	c := &httpConn{meta: meta, conn: http1.NewConn(nc), engine: e, exchange: exchanges.Get().(*exchange)}
+	c := &httpConn{meta: meta, nc: nc, conn: http1.NewConn(nc), engine: e, exchange: exchanges.Get().(*exchange)}
 	defer c.conn.Close()
 	g := e.Acquire(meta.ID)
 	defer g.Release(meta.ID)
@@ -193,7 +233,7 @@ func (c *httpConn) wait(left time.Duration) waited {
 	c.conn.SetReadTimeout(first)
 	err := c.conn.WaitReadable()
 	if left -= first; left > 0 && errors.Is(err, os.ErrDeadlineExceeded) {
-		c.until = time.Now().Add(left)
+		c.until = sinceStart() + left
 		if c.engine.parking.park(c) {
 			return parked
 		}
@@ -210,7 +250,8 @@ func (c *httpConn) wait(left time.Duration) waited {
 // resume goes on with a connection that was parked and has become readable. (TLS may still have to wait for more.)
 func (c *httpConn) resume() {
 	defer c.engine.open.Done()
-	c.serve(c.wait(max(time.Until(c.until), parkAfter)))
+	c.open()
+	c.serve(c.wait(max(c.until-sinceStart(), parkAfter)))
 }
 
 // leave ends a connection that was parked.
@@ -238,7 +279,7 @@ func (c *httpConn) endRequest() {
 func (c *httpConn) serveRequest(g *Graph, base *Server) (more bool) {
 	c.inStart = c.conn.BytesIn() - int64(c.conn.Buffered())
 	c.outStart = c.conn.BytesOut() + int64(c.conn.Unflushed())
-	c.wantContinue, c.chunked, c.headless, c.cut = false, false, false, false
+	c.wantContinue, c.chunked, c.headless, c.broken = false, false, false, false
 	limits := base.limitsOf()
 	c.began, c.headTime = time.Time{}, base.headTime()
 	limits.HeadDeadline = c.headDue
@@ -277,7 +318,7 @@ func (c *httpConn) serveRequest(g *Graph, base *Server) (more bool) {
 		r.Process()
 	}
 	switch {
-	case c.cut:
+	case c.broken:
 		return false
 	case c.meta.Takeover != nil:
 		return false
@@ -451,7 +492,7 @@ func (c *httpConn) Counters() (in, out int64) {
 
 // Abort implements Wire.
 func (c *httpConn) Abort() {
-	c.cut = true
+	c.broken = true
 	c.meta.KeepAlive = KeepAliveClose
 	// What was sent so far still reaches the client; that the body ends early is what tells it.
 	c.conn.Flush()

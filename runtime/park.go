@@ -24,27 +24,32 @@ type parking struct {
 	engine *Engine
 	mu     sync.Mutex // guards the rest; held for one system call at most
 	poll   *poller    // nil while nothing is parked
-	byFD   map[int]*httpConn
+	byFD   map[int32]*httpConn
 	order  parkOrder // the same, by when they time out
 
 	returned  int  // how few have been parked since memory was given back
 	returning bool // it is about to be given back
 }
 
+// start is what times of parked connections are counted from.
+var start = time.Now()
+
+func sinceStart() time.Duration { return time.Since(start) }
+
 // parkOrder is a heap: the first to time out comes first.
 type parkOrder []*httpConn
 
 func (o parkOrder) Len() int           { return len(o) }
-func (o parkOrder) Less(i, j int) bool { return o[i].until.Before(o[j].until) }
+func (o parkOrder) Less(i, j int) bool { return o[i].until < o[j].until }
 func (o parkOrder) Swap(i, j int) {
 	o[i], o[j] = o[j], o[i]
-	o[i].place, o[j].place = i, j
+	o[i].place, o[j].place = int32(i), int32(j)
 }
 
 // Push implements heap.Interface.
 func (o *parkOrder) Push(x any) {
 	c := x.(*httpConn)
-	c.place = len(*o)
+	c.place = int32(len(*o))
 	*o = append(*o, c)
 }
 
@@ -65,10 +70,9 @@ func (p *parking) park(c *httpConn) bool {
 	if !ok {
 		return false
 	}
-	c.releaseExchange()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if c.conn.Aborted() { // else whoever aborts it finds it here
+	if c.aborted.Load() { // else cut finds it here
 		return false
 	}
 	started := p.poll == nil
@@ -85,8 +89,9 @@ func (p *parking) park(c *httpConn) bool {
 		return false
 	}
 	if p.byFD == nil {
-		p.byFD = map[int]*httpConn{}
+		p.byFD = map[int32]*httpConn{}
 	}
+	c.shut()
 	c.fd, p.byFD[fd] = fd, c
 	heap.Push(&p.order, c)
 	p.engine.open.Add(1) // for c, which ends in another goroutine
@@ -94,7 +99,7 @@ func (p *parking) park(c *httpConn) bool {
 		p.engine.open.Add(1)
 		go p.watch(p.poll)
 	} else if c.place == 0 {
-		p.poll.wakeAt(c.until)
+		p.poll.wakeAt(start.Add(c.until))
 	}
 	p.grown()
 	return true
@@ -107,7 +112,7 @@ func (p *parking) take(c *httpConn) bool {
 	}
 	p.poll.remove(c.fd)
 	delete(p.byFD, c.fd)
-	heap.Remove(&p.order, c.place)
+	heap.Remove(&p.order, int(c.place))
 	p.returned = min(p.returned, len(p.order))
 	return true
 }
@@ -138,7 +143,7 @@ func (p *parking) watch(poll *poller) {
 				go c.resume()
 			}
 		}
-		for now := time.Now(); len(p.order) > 0 && !p.order[0].until.After(now); {
+		for now := sinceStart(); len(p.order) > 0 && p.order[0].until <= now; {
 			c := p.order[0]
 			p.take(c)
 			go c.leave()
@@ -153,7 +158,7 @@ func (p *parking) watch(poll *poller) {
 			p.mu.Unlock()
 			return
 		}
-		poll.wakeAt(p.order[0].until)
+		poll.wakeAt(start.Add(p.order[0].until))
 		p.mu.Unlock()
 	}
 }

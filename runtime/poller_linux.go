@@ -14,7 +14,7 @@ type poller struct {
 	raw    syscall.RawConn
 	fd     int
 	events [128]unix.EpollEvent
-	ready  []int
+	ready  []int32
 	waitFn func(fd uintptr) bool
 	err    error // waitFn's
 }
@@ -39,19 +39,19 @@ func newPoller() *poller {
 }
 
 // add makes wait return fd when it is readable or its peer is gone, until it is removed.
-func (p *poller) add(fd int) error {
-	return unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP, Fd: int32(fd)})
+func (p *poller) add(fd int32) error {
+	return unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, int(fd), &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP, Fd: fd})
 }
 
-func (p *poller) remove(fd int) {
-	_ = unix.EpollCtl(p.fd, unix.EPOLL_CTL_DEL, fd, nil) // fails only on a descriptor that is not in the set
+func (p *poller) remove(fd int32) {
+	_ = unix.EpollCtl(p.fd, unix.EPOLL_CTL_DEL, int(fd), nil) // fails only on a descriptor that is not in the set
 }
 
 // wakeAt makes wait return at t with os.ErrDeadlineExceeded. Safe for concurrent use.
 func (p *poller) wakeAt(t time.Time) { _ = p.file.SetReadDeadline(t) }
 
 // wait returns the descriptors of which there is something to tell. The slice is valid until the next call.
-func (p *poller) wait() ([]int, error) {
+func (p *poller) wait() ([]int32, error) {
 	p.ready = p.ready[:0]
 	if err := p.raw.Read(p.waitFn); err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func (p *poller) poll(fd uintptr) bool {
 	}
 	p.err = err
 	for i := range max(n, 0) {
-		p.ready = append(p.ready, int(p.events[i].Fd))
+		p.ready = append(p.ready, p.events[i].Fd)
 	}
 	return n > 0 || err != nil
 }

@@ -10,9 +10,9 @@ import (
 // poller is what only Linux has: elsewhere connections are not parked.
 type poller struct{}
 
-func newPoller() *poller             { return nil }
-func (*poller) add(int) error        { return errors.ErrUnsupported }
-func (*poller) remove(int)           {}
-func (*poller) wakeAt(time.Time)     {}
-func (*poller) wait() ([]int, error) { return nil, errors.ErrUnsupported }
-func (*poller) close()               {}
+func newPoller() *poller               { return nil }
+func (*poller) add(int32) error        { return errors.ErrUnsupported }
+func (*poller) remove(int32)           {}
+func (*poller) wakeAt(time.Time)       {}
+func (*poller) wait() ([]int32, error) { return nil, errors.ErrUnsupported }
+func (*poller) close()                 {}
