@@ -25,7 +25,7 @@ type httpConn struct {
 	*exchange             // nil while there can't be a request
 	req       *Request
 
-	live    atomic.Pointer[http1.Conn] // conn, for abort
+	live    atomic.Pointer[http1.Conn] // conn, for cut
 	aborted atomic.Bool
 	idle    atomic.Bool
 	tunnel  atomic.Bool
@@ -93,7 +93,7 @@ func (e *Engine) serveHTTP1(nc net.Conn, meta *Conn) {
 func (c *httpConn) open() {
 	c.conn = http1.NewConn(c.nc)
 	c.live.Store(c.conn)
-	if c.aborted.Load() { // whoever did that may not have seen c.live
+	if c.aborted.Load() { // whoever did that may have found no c.live
 		c.conn.Abort()
 	}
 }
@@ -101,7 +101,8 @@ func (c *httpConn) open() {
 // shut gives all that up which a parked connection does without.
 func (c *httpConn) shut() {
 	c.live.Store(nil)
-	c.conn = nil // not reused: abort may still have it
+	c.conn = nil                      // not reused: cut may still have it
+	_ = c.nc.SetDeadline(time.Time{}) // the next http1.Conn would not know of one; fails only on a closed connection
 	c.releaseExchange()
 }
 
@@ -144,8 +145,8 @@ func (c *httpConn) takeover() {
 	c.meta.Takeover = nil
 	c.releaseExchange()
 	c.tunnel.Store(true)
-	c.engine.tunnels.Add(1)
-	defer c.engine.tunnels.Add(-1)
+	c.engine.parking.tunnel(1)
+	defer c.engine.parking.tunnel(-1)
 	if c.engine.stopping.Load() {
 		c.conn.Abort() // after still has the other side to close
 	}
@@ -229,7 +230,7 @@ func (c *httpConn) await(keepAlive time.Duration) waited {
 
 // wait waits at most that long; the connection is parked before, if it can be.
 func (c *httpConn) wait(left time.Duration) waited {
-	first := min(left, parkAfter)
+	first := min(left, c.engine.parking.after)
 	c.conn.SetReadTimeout(first)
 	err := c.conn.WaitReadable()
 	if left -= first; left > 0 && errors.Is(err, os.ErrDeadlineExceeded) {
@@ -251,7 +252,7 @@ func (c *httpConn) wait(left time.Duration) waited {
 func (c *httpConn) resume() {
 	defer c.engine.open.Done()
 	c.open()
-	c.serve(c.wait(max(c.until-sinceStart(), parkAfter)))
+	c.serve(c.wait(max(c.until-sinceStart(), c.engine.parking.after)))
 }
 
 // leave ends a connection that was parked.

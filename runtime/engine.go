@@ -42,7 +42,7 @@ type tracked interface {
 // NewEngine returns an engine that serves g.
 func NewEngine(g *Graph) *Engine {
 	e := &Engine{}
-	e.parking.engine = e
+	e.parking.engine, e.parking.after = e, parkAfter
 	for i := range e.conns {
 		e.conns[i].set = map[tracked]struct{}{}
 	}

@@ -11,7 +11,7 @@ import (
 
 // parkAfter is how long a connection waits for a request in a goroutine of its own before it is parked. A busy one never
 // waits that long, and so never pays for it.
-const parkAfter = time.Second
+const parkAfter = time.Second / 2
 
 // parking holds the connections that wait for a request without a goroutine: one poller waits for all of them. Its zero
 // value is ready.
@@ -27,8 +27,9 @@ type parking struct {
 	byFD   map[int32]*httpConn
 	order  parkOrder // the same, by when they time out
 
-	returned  int  // how few have been parked since memory was given back
-	returning bool // it is about to be given back
+	after     time.Duration // parkAfter; tests wait less
+	returned  int           // how few were still since memory was given back
+	returning bool          // it is about to be given back
 }
 
 // start is what times of parked connections are counted from.
@@ -98,7 +99,8 @@ func (p *parking) park(c *httpConn) bool {
 	if started {
 		p.engine.open.Add(1)
 		go p.watch(p.poll)
-	} else if c.place == 0 {
+	}
+	if c.place == 0 {
 		p.poll.wakeAt(start.Add(c.until))
 	}
 	p.grown()
@@ -113,8 +115,20 @@ func (p *parking) take(c *httpConn) bool {
 	p.poll.remove(c.fd)
 	delete(p.byFD, c.fd)
 	heap.Remove(&p.order, int(c.place))
-	p.returned = min(p.returned, len(p.order))
+	p.returned = min(p.returned, p.still())
 	return true
+}
+
+// still is how many connections hardly do anything: those that are parked, and tunnels.
+func (p *parking) still() int { return len(p.order) + int(p.engine.tunnels.Load()) }
+
+// tunnel counts a connection that becomes a tunnel (1) or ends as such (-1).
+func (p *parking) tunnel(n int64) {
+	p.engine.tunnels.Add(n)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.returned = min(p.returned, p.still())
+	p.grown()
 }
 
 // cut ends a connection if it is parked; one that is not has been aborted and finds out by itself.
@@ -175,13 +189,13 @@ const (
 // with 10,000 of them: 9.8 KiB each stayed resident for minutes.) It is done at most once in returnDelay, and only as long
 // as there are ever more idle connections; it costs one collection.
 func (p *parking) grown() {
-	if p.returning || len(p.order)-p.returned < returnAfter {
+	if p.returning || p.still()-p.returned < returnAfter {
 		return
 	}
 	p.returning = true
 	time.AfterFunc(returnDelay, func() {
 		p.mu.Lock()
-		p.returning, p.returned = false, len(p.order)
+		p.returning, p.returned = false, p.still()
 		p.mu.Unlock()
 		debug.FreeOSMemory()
 	})
