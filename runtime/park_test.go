@@ -385,19 +385,34 @@ func rawClient(port int) (fd int, err error) {
 	if fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0); err != nil {
 		return 0, err
 	}
-	if err = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 20}); err == nil {
-		err = unix.Connect(fd, &unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}})
+	// Each call may be interrupted by a signal of Go's scheduler. (A connect goes on then, and says so when asked again.)
+	again := func(f func() error) {
+		for err == nil {
+			if err = f(); err != unix.EINTR {
+				return
+			}
+			err = nil
+		}
 	}
-	if err == nil {
-		_, err = unix.Write(fd, []byte(request))
-	}
+	again(func() error { return unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 20}) })
+	again(func() error {
+		err := unix.Connect(fd, &unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}})
+		if err == unix.EISCONN {
+			return nil
+		}
+		return err
+	})
+	again(func() error { _, err := unix.Write(fd, []byte(request)); return err })
 	var buf [512]byte
 	for got := 0; err == nil && !bytes.HasSuffix(buf[:got], []byte("\r\n\r\nGET / 0")); {
-		var n int
-		if n, err = unix.Read(fd, buf[got:]); n == 0 && err == nil {
-			err = io.ErrUnexpectedEOF
-		}
-		got += max(n, 0)
+		again(func() error {
+			n, err := unix.Read(fd, buf[got:])
+			if n == 0 && err == nil {
+				return io.ErrUnexpectedEOF
+			}
+			got += max(n, 0)
+			return err
+		})
 	}
 	if err != nil {
 		unix.Close(fd)

@@ -274,12 +274,9 @@ func (c *Conn) Close() error {
 	return c.nc.Close()
 }
 
-// Aborted reports whether Abort was called. Safe for concurrent use.
-func (c *Conn) Aborted() bool { return c.aborted.Load() }
-
 // Descriptor returns the file descriptor of the connection, or of that under TLS; ok is false where it has none. It is
 // valid until Close, and only for watching.
-func (c *Conn) Descriptor() (fd int, ok bool) {
+func (c *Conn) Descriptor() (fd int32, ok bool) {
 	raw := c.raw
 	if raw == nil {
 		raw = c.underTLS()
@@ -287,7 +284,7 @@ func (c *Conn) Descriptor() (fd int, ok bool) {
 	if raw == nil {
 		return 0, false
 	}
-	err := raw.Control(func(f uintptr) { fd = int(f) })
+	err := raw.Control(func(f uintptr) { fd = int32(f) })
 	return fd, err == nil
 }
 
