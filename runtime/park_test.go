@@ -394,11 +394,16 @@ func rawClient(port int) (fd int, err error) {
 			err = nil
 		}
 	}
-	again(func() error { return unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 20}) })
+	again(func() error {
+		return unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 20})
+	})
 	again(func() error {
 		err := unix.Connect(fd, &unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}})
-		if err == unix.EISCONN {
+		switch err {
+		case unix.EISCONN:
 			return nil
+		case unix.EALREADY:
+			return unix.EINTR
 		}
 		return err
 	})
