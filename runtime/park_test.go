@@ -349,6 +349,37 @@ func TestParkingUnderLoad(t *testing.T) {
 	lot.waitParked(0)
 }
 
+// Each connection ends, whatever it is about to do when the engine stops.
+func TestStopWhileParking(t *testing.T) {
+	for range 10 {
+		lot := newParkingLot(t, time.Hour, nil)
+		done := make(chan struct{})
+		const clients = 8
+		for range clients {
+			g := lot.guest()
+			g.ask("/")
+			go func() {
+				defer func() { done <- struct{}{} }()
+				for {
+					fmt.Fprintf(g, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+					r, err := http.ReadResponse(g.br, nil)
+					if err != nil {
+						return
+					}
+					io.Copy(io.Discard, r.Body)
+				}
+			}()
+		}
+		lot.stop()
+		for range clients {
+			<-done
+		}
+		if open, _ := lot.Connections(); open != 0 {
+			t.Fatalf("%d connections are still known", open)
+		}
+	}
+}
+
 // A parked connection takes some 1.4 KiB of heap and no stack, one that waits in a goroutine over 6 of both.
 func TestMemoryOfParkedConnections(t *testing.T) {
 	const bound = 2560
