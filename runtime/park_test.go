@@ -181,7 +181,7 @@ func TestParkedConnectionTimesOut(t *testing.T) {
 
 func TestParkedConnectionsEndAtStop(t *testing.T) {
 	lot := newParkingLot(t, time.Hour, nil)
-	const n = 2000
+	n := many(t)
 	guests := make([]*guest, n)
 	for i := range guests {
 		guests[i] = lot.guest()
@@ -383,11 +383,7 @@ func TestStopWhileParking(t *testing.T) {
 // A parked connection takes some 1.4 KiB of heap and no stack, one that waits in a goroutine over 6 of both.
 func TestMemoryOfParkedConnections(t *testing.T) {
 	const bound = 2560
-	var files unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
-		t.Fatal(err)
-	}
-	n := min(2000, int(files.Cur/2)-100)
+	n := many(t)
 	lot := newParkingLot(t, time.Hour, nil)
 	ask := func() {
 		fd, err := rawClient(lot.l.Addr().(*net.TCPAddr).Port)
@@ -454,6 +450,16 @@ func rawClient(port int) (fd int, err error) {
 		unix.Close(fd)
 	}
 	return fd, err
+}
+
+// many is 2000, or as many connections as the process may have both ends of.
+func many(t *testing.T) int {
+	t.Helper()
+	var files unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
+		t.Fatal(err)
+	}
+	return int(min(2000, files.Cur/2-100))
 }
 
 func inUse() int64 {
