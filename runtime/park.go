@@ -17,7 +17,7 @@ const parkAfter = time.Second / 2
 //
 // Measured as resident memory for each of 10,000 connections that have had one request through a balancer: 9.8 KiB before,
 // of it 4 to 8 of stack, which Go never makes smaller than 4 KiB once it has grown, and 0.5 of the runtime's record of the
-// goroutine, the rest buffers, tables and garbage of the last request; 2.2 when parked. A fresh goroutine with a small stack
+// goroutine, the rest buffers, tables and garbage of the last request; 2.4 when parked. A fresh goroutine with a small stack
 // for the wait would add 2.5 KiB. A request that finds its connection parked costs a goroutine, two system calls and
 // what http1.NewConn makes.
 type parking struct {
