@@ -248,19 +248,6 @@ func (c *httpConn) wait(left time.Duration) waited {
 	return readable
 }
 
-// resume goes on with a connection that was parked and has become readable. (TLS may still have to wait for more.)
-func (c *httpConn) resume() {
-	defer c.engine.open.Done()
-	c.open()
-	c.serve(c.wait(max(c.until-sinceStart(), c.engine.parking.after)))
-}
-
-// leave ends a connection that was parked.
-func (c *httpConn) leave() {
-	defer c.engine.open.Done()
-	c.close()
-}
-
 func (c *httpConn) keepAliveTimeout() time.Duration {
 	if c.req == nil {
 		return 0

@@ -200,3 +200,16 @@ func (p *parking) grown() {
 		debug.FreeOSMemory()
 	})
 }
+
+// resume goes on with a connection that was parked and has become readable. (TLS may still have to wait for more.)
+func (c *httpConn) resume() {
+	defer c.engine.open.Done()
+	c.open()
+	c.serve(c.wait(max(c.until-sinceStart(), c.engine.parking.after)))
+}
+
+// leave ends a connection that was parked.
+func (c *httpConn) leave() {
+	defer c.engine.open.Done()
+	c.close()
+}
