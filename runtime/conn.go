@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -14,23 +15,37 @@ import (
 	"pinion/runtime/table"
 )
 
-// httpConn is one HTTP/1 client connection: the Wire of its requests, one after the other, and their body.
+// httpConn is one HTTP/1 client connection: the Wire of its requests, one after the other, and their body. It is small,
+// as it is what stays while the connection is parked.
 type httpConn struct {
-	meta   *Conn
-	conn   *http1.Conn
-	engine *Engine
-	head   http1.RequestHead
-	body   http1.Body
-	req    *Request
-	idle   atomic.Bool
-	tunnel atomic.Bool
+	meta      *Conn
+	nc        net.Conn
+	engine    *Engine
+	conn      *http1.Conn // on nc; nil while parked
+	*exchange             // nil while there can't be a request
+	req       *Request
+
+	live    atomic.Pointer[http1.Conn] // conn, for cut
+	aborted atomic.Bool
+	idle    atomic.Bool
+	tunnel  atomic.Bool
 
 	wantContinue bool
 	chunked      bool
 	headless     bool // HTTP/0.9
-	cut          bool
-	inStart      int64
-	outStart     int64
+	broken       bool // the answer was
+
+	// While it is parked: until when, under which descriptor, and where in parking's order.
+	until     time.Duration
+	fd, place int32
+}
+
+// exchange is what a connection needs only while there is a request on it.
+type exchange struct {
+	head http1.RequestHead
+	body http1.Body
+
+	inStart, outStart int64 // the connection's counters when the request began
 
 	// The stages of RequestReadTimeout. began is when the current one first had to wait, zero before that.
 	headTime, bodyTime http1.ReqTimeout
@@ -39,64 +54,145 @@ type httpConn struct {
 	bodyDue            func(got int64) time.Time
 }
 
-func (c *httpConn) headDeadline(got int) time.Time { return c.stage(&c.headTime, int64(got)) }
+var exchanges = sync.Pool{New: func() any {
+	x := &exchange{}
+	x.headDue, x.bodyDue = x.headDeadline, x.bodyDeadline
+	return x
+}}
 
-func (c *httpConn) bodyDeadline(got int64) time.Time { return c.stage(&c.bodyTime, got) }
+func (x *exchange) headDeadline(got int) time.Time { return x.stage(&x.headTime, int64(got)) }
 
-func (c *httpConn) stage(t *http1.ReqTimeout, got int64) time.Time {
-	if c.began.IsZero() {
-		c.began = time.Now()
+func (x *exchange) bodyDeadline(got int64) time.Time { return x.stage(&x.bodyTime, got) }
+
+func (x *exchange) stage(t *http1.ReqTimeout, got int64) time.Time {
+	if x.began.IsZero() {
+		x.began = time.Now()
 	}
-	return t.Deadline(c.began, got)
+	return t.Deadline(x.began, got)
 }
 
-// serveHTTP1 is the life of a connection. While it waits for a request it holds no graph and no buffer.
+// releaseExchange must come after the end of the last request.
+func (c *httpConn) releaseExchange() {
+	if x := c.exchange; x != nil {
+		c.exchange = nil
+		x.body.Drop()
+		exchanges.Put(x)
+	}
+}
+
+// serveHTTP1 is the life of a connection, up to when it is parked. While it waits for a request it holds no graph and
+// no buffer.
 func (e *Engine) serveHTTP1(nc net.Conn, meta *Conn) {
-	c := &httpConn{meta: meta, conn: http1.NewConn(nc), engine: e}
-	c.headDue, c.bodyDue = c.headDeadline, c.bodyDeadline
-	defer c.conn.Close()
-	defer e.track(&tracked{meta, &c.tunnel, &c.idle, c.end, c.conn.Abort})()
-	keepAlive := time.Duration(0)
-	for {
-		if !c.await(keepAlive) {
-			return
+	c := &httpConn{meta: meta, nc: nc, engine: e}
+	c.open()
+	e.track(c)
+	c.serve(c.await(0))
+}
+
+// open makes the connection ready for reading and writing.
+func (c *httpConn) open() {
+	c.conn = http1.NewConn(c.nc)
+	c.live.Store(c.conn)
+	if c.aborted.Load() { // whoever did that may have found no c.live
+		c.conn.Abort()
+	}
+}
+
+// shut gives all that up which a parked connection does without.
+func (c *httpConn) shut() {
+	c.live.Store(nil)
+	c.conn = nil                      // not reused: cut may still have it
+	_ = c.nc.SetDeadline(time.Time{}) // the next http1.Conn would not know of one; fails only on a closed connection
+	c.releaseExchange()
+}
+
+// serve goes on from what a wait for a request has come to.
+func (c *httpConn) serve(w waited) {
+	e, meta := c.engine, c.meta
+	for w == readable {
+		if c.exchange == nil {
+			c.exchange = exchanges.Get().(*exchange)
 		}
 		g := e.Acquire(meta.ID)
 		base := g.ServerFor(meta.Local, "")
 		c.conn.SetReadTimeout(base.Settings.Timeout.Or(DefaultTimeout))
 		c.conn.SetWriteTimeout(base.Settings.Timeout.Or(DefaultTimeout))
 		more := c.serveRequest(g, base)
-		keepAlive = c.keepAliveTimeout()
-		after := meta.Takeover
+		keepAlive := c.keepAliveTimeout()
 		c.endRequest()
 		g.Release(meta.ID)
-		if after != nil {
+		if meta.Takeover != nil {
 			// The request and its graph are gone by now: a tunnel outlives reloads without keeping one in memory.
-			c.tunnel.Store(true)
-			e.tunnels.Add(1)
-			defer e.tunnels.Add(-1)
-			if e.stopping.Load() {
-				c.conn.Abort() // after still has the other side to close
-			}
-			after(c.conn)
+			e.open.Add(1)
+			go c.takeover() // on a small stack: that of a request has grown
 			return
 		}
 		if !more {
-			return
+			break
 		}
+		w = c.await(keepAlive)
 	}
+	if w != parked {
+		c.close()
+	}
+}
+
+// takeover is the rest of a connection that switched protocols.
+func (c *httpConn) takeover() {
+	defer c.engine.open.Done()
+	defer c.close()
+	after := c.meta.Takeover
+	c.meta.Takeover = nil
+	c.releaseExchange()
+	c.tunnel.Store(true)
+	c.engine.parking.tunnel(1)
+	defer c.engine.parking.tunnel(-1)
+	if c.engine.stopping.Load() {
+		c.conn.Abort() // after still has the other side to close
+	}
+	after(c.conn)
+}
+
+func (c *httpConn) close() {
+	if c.conn != nil {
+		_ = c.conn.Close() // whatever it says, there is nothing more to do
+	} else {
+		_ = c.nc.Close()
+	}
+	c.engine.forget(c)
 }
 
 // end makes the connection end: an idle one, and unless drain a tunnel, at once, another after its response (see Conn.Ending).
 func (c *httpConn) end(drain bool) {
 	if c.idle.Load() || c.tunnel.Load() && !drain {
-		c.conn.Abort()
+		c.cut()
 	}
+}
+
+// cut makes the connection end at once.
+func (c *httpConn) cut() {
+	c.aborted.Store(true)
+	if conn := c.live.Load(); conn != nil {
+		conn.Abort()
+	}
+	c.engine.parking.cut(c)
+}
+
+func (c *httpConn) about() *Conn { return c.meta }
+
+func (c *httpConn) state() ConnState {
+	switch {
+	case c.tunnel.Load():
+		return ConnTunnel
+	case c.idle.Load():
+		return ConnIdle
+	}
+	return ConnBusy
 }
 
 // rejectPlain answers a client that speaks plain HTTP where TLS is spoken.
 func (e *Engine) rejectPlain(nc net.Conn, meta *Conn) {
-	c := &httpConn{meta: meta, conn: http1.NewConn(nc), engine: e}
+	c := &httpConn{meta: meta, nc: nc, conn: http1.NewConn(nc), engine: e, exchange: exchanges.Get().(*exchange)}
 	defer c.conn.Close()
 	g := e.Acquire(meta.ID)
 	defer g.Release(meta.ID)
@@ -108,21 +204,48 @@ func (e *Engine) rejectPlain(nc net.Conn, meta *Conn) {
 	c.endRequest()
 }
 
+// waited is what a wait for a request has come to.
+type waited uint8
+
+const (
+	over     waited = iota // the connection is to be closed
+	readable               // the first byte of a request is there
+	parked                 // the connection is another goroutine's now
+)
+
 // await waits for the first byte of a request.
-func (c *httpConn) await(keepAlive time.Duration) bool {
+func (c *httpConn) await(keepAlive time.Duration) waited {
 	if c.conn.Buffered() > 0 {
-		return true
+		return readable
 	}
 	c.idle.Store(true)
-	defer c.idle.Store(false)
 	if c.meta.Ending() {
-		return false
+		return over
 	}
 	if keepAlive == 0 {
 		keepAlive = DefaultTimeout
 	}
-	c.conn.SetReadTimeout(keepAlive)
-	return c.conn.WaitReadable() == nil
+	return c.wait(keepAlive)
+}
+
+// wait waits at most that long; the connection is parked before, if it can be.
+func (c *httpConn) wait(left time.Duration) waited {
+	first := min(left, c.engine.parking.after)
+	c.conn.SetReadTimeout(first)
+	err := c.conn.WaitReadable()
+	if left -= first; left > 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+		c.until = sinceStart() + left
+		if c.engine.parking.park(c) {
+			return parked
+		}
+		c.conn.SetReadTimeout(left)
+		err = c.conn.WaitReadable()
+	}
+	if err != nil {
+		return over
+	}
+	c.idle.Store(false)
+	return readable
 }
 
 func (c *httpConn) keepAliveTimeout() time.Duration {
@@ -144,7 +267,7 @@ func (c *httpConn) endRequest() {
 func (c *httpConn) serveRequest(g *Graph, base *Server) (more bool) {
 	c.inStart = c.conn.BytesIn() - int64(c.conn.Buffered())
 	c.outStart = c.conn.BytesOut() + int64(c.conn.Unflushed())
-	c.wantContinue, c.chunked, c.headless, c.cut = false, false, false, false
+	c.wantContinue, c.chunked, c.headless, c.broken = false, false, false, false
 	limits := base.limitsOf()
 	c.began, c.headTime = time.Time{}, base.headTime()
 	limits.HeadDeadline = c.headDue
@@ -183,7 +306,7 @@ func (c *httpConn) serveRequest(g *Graph, base *Server) (more bool) {
 		r.Process()
 	}
 	switch {
-	case c.cut:
+	case c.broken:
 		return false
 	case c.meta.Takeover != nil:
 		return false
@@ -357,7 +480,7 @@ func (c *httpConn) Counters() (in, out int64) {
 
 // Abort implements Wire.
 func (c *httpConn) Abort() {
-	c.cut = true
+	c.broken = true
 	c.meta.KeepAlive = KeepAliveClose
 	// What was sent so far still reaches the client; that the body ends early is what tells it.
 	c.conn.Flush()

@@ -21,29 +21,30 @@ type Engine struct {
 	conns    [sharedCounters]connSet
 	open     sync.WaitGroup
 	tunnels  atomic.Int64
+	parking  parking
 	reload   func(ctx context.Context, reason string) error
 }
 
 // connSet is the open connections whose number falls to one shard: so accepting takes no lock that all share.
 type connSet struct {
 	mu  sync.Mutex // guards set; held for a map operation
-	set map[*tracked]struct{}
+	set map[tracked]struct{}
 }
 
-// tracked is an open connection as the engine knows it.
-type tracked struct {
-	meta   *Conn
-	tunnel *atomic.Bool     // it is a tunnel; nil where it never is one
-	idle   *atomic.Bool     // it waits for a request; nil where that can't be told
-	end    func(drain bool) // asks it to end: at once where it is idle, else after what it is doing; tunnels only if not drain
-	cut    func()           // ends it
+// tracked is an open connection as the engine knows it. Its methods are safe for concurrent use.
+type tracked interface {
+	about() *Conn
+	state() ConnState
+	end(drain bool) // asks it to end: at once where it is idle, else after what it is doing; tunnels only if not drain
+	cut()           // ends it
 }
 
 // NewEngine returns an engine that serves g.
 func NewEngine(g *Graph) *Engine {
 	e := &Engine{}
+	e.parking.engine, e.parking.after = e, parkAfter
 	for i := range e.conns {
-		e.conns[i].set = map[*tracked]struct{}{}
+		e.conns[i].set = map[tracked]struct{}{}
 	}
 	e.graph.Store(g)
 	g.engine.Store(e)
@@ -82,9 +83,9 @@ func (e *Engine) Acquire(connID uint64) *Graph { return Acquire(&e.graph, connID
 
 // Connections counts the open client connections, and how many of them wait for a request.
 func (e *Engine) Connections() (open, idle int) {
-	e.eachConn(func(c *tracked) {
+	e.eachConn(func(c tracked) {
 		open++
-		if c.idle != nil && c.idle.Load() {
+		if c.state() == ConnIdle {
 			idle++
 		}
 	})
@@ -97,7 +98,7 @@ func (e *Engine) Accepted() uint64 { return e.connID.Load() }
 // Tunnels counts the client connections that switched to another protocol, such as WebSocket. Connections counts them as open, too.
 func (e *Engine) Tunnels() int { return int(e.tunnels.Load()) }
 
-func (e *Engine) eachConn(f func(*tracked)) {
+func (e *Engine) eachConn(f func(tracked)) {
 	for i := range e.conns {
 		s := &e.conns[i]
 		s.mu.Lock()
@@ -115,7 +116,7 @@ const cutTime = time.Second
 // all have ended, they are cut. The graph is released in the end. Listeners must have been closed before.
 func (e *Engine) Stop(ctx context.Context) {
 	e.stopping.Store(true)
-	e.eachConn(func(c *tracked) { c.end(false) })
+	e.eachConn(func(c tracked) { c.end(false) })
 	done := make(chan struct{})
 	go func() {
 		e.open.Wait()
@@ -124,7 +125,7 @@ func (e *Engine) Stop(ctx context.Context) {
 	select {
 	case <-done:
 	case <-ctx.Done():
-		e.eachConn(func(c *tracked) { c.cut() })
+		e.eachConn(func(c tracked) { c.cut() })
 		// A request that waits for its backend learns of the cut when it writes: the end must not wait for that.
 		select {
 		case <-done:
@@ -142,14 +143,14 @@ func (e *Engine) Stopping() bool { return e.stopping.Load() }
 // Drain makes the connections that were accepted with this mark end: idle ones at once, others after their response.
 // A tunnel goes on until one of its ends closes it.
 func (e *Engine) Drain(gone *atomic.Bool) {
-	e.eachConn(func(c *tracked) {
-		if c.meta.Gone == gone {
+	e.eachConn(func(c tracked) {
+		if c.about().Gone == gone {
 			c.end(true)
 		}
 	})
 }
 
-// Serve serves one accepted connection in a goroutine of its own until its end, and closes it. gone, which may be nil,
+// Serve serves one accepted connection in goroutines of its own until its end, and closes it. gone, which may be nil,
 // becomes true when the address it came in on is listened on no more: the connection then ends after its response.
 func (e *Engine) Serve(nc net.Conn, gone *atomic.Bool) {
 	e.open.Add(1)
@@ -241,19 +242,34 @@ func addrPort(a net.Addr) netip.AddrPort {
 // Track makes the engine end a connection of another protocol than HTTP/1 when it stops: end asks for it, cut does
 // it. The result is called when the connection has ended.
 func (e *Engine) Track(meta *Conn, end, cut func()) (forget func()) {
-	return e.track(&tracked{meta: meta, end: func(bool) { end() }, cut: cut})
+	c := &otherConn{meta, end, cut}
+	e.track(c)
+	return func() { e.forget(c) }
 }
 
-func (e *Engine) track(c *tracked) (forget func()) {
-	s := &e.conns[c.meta.ID%sharedCounters]
+// otherConn is a connection that Track was told of: it is always busy.
+type otherConn struct {
+	meta         *Conn
+	ask, cutFunc func()
+}
+
+func (c *otherConn) about() *Conn     { return c.meta }
+func (c *otherConn) state() ConnState { return ConnBusy }
+func (c *otherConn) end(bool)         { c.ask() }
+func (c *otherConn) cut()             { c.cutFunc() }
+
+func (e *Engine) track(c tracked) {
+	s := &e.conns[c.about().ID%sharedCounters]
 	s.mu.Lock()
 	s.set[c] = struct{}{}
 	s.mu.Unlock()
-	return func() {
-		s.mu.Lock()
-		delete(s.set, c)
-		s.mu.Unlock()
-	}
+}
+
+func (e *Engine) forget(c tracked) {
+	s := &e.conns[c.about().ID%sharedCounters]
+	s.mu.Lock()
+	delete(s.set, c)
+	s.mu.Unlock()
 }
 
 // headTime is the time for a request's head; mod_reqtimeout's default is header=20-40,MinRate=500.

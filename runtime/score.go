@@ -8,8 +8,16 @@ import (
 // Score is a connection's line of the scoreboard (worker_score): what its requests were. The zero Score is a connection without
 // requests. Safe for concurrent use.
 type Score struct {
-	mu  sync.Mutex // guards rec; held for a copy only
-	rec ScoreRecord
+	mu  sync.Mutex   // guards rec; held for a copy only
+	rec *ScoreRecord // nil until there is something to note: most servers keep no scores
+}
+
+// record must be called with s.mu held.
+func (s *Score) record() *ScoreRecord {
+	if s.rec == nil {
+		s.rec = &ScoreRecord{}
+	}
+	return s.rec
 }
 
 // ScoreRecord is what a Score holds.
@@ -29,19 +37,21 @@ type ScoreRecord struct {
 // Begin notes a request at its begin.
 func (s *Score) Begin(line, vhost, client, protocol string, at time.Time) {
 	s.mu.Lock()
-	s.rec.Active++
-	s.rec.Line, s.rec.VHost, s.rec.Client, s.rec.Protocol, s.rec.Began = line, vhost, client, protocol, at
+	rec := s.record()
+	rec.Active++
+	rec.Line, rec.VHost, rec.Client, rec.Protocol, rec.Began = line, vhost, client, protocol, at
 	s.mu.Unlock()
 }
 
 // End notes that a request has ended.
 func (s *Score) End(took time.Duration, bytes int64) {
 	s.mu.Lock()
-	s.rec.Active = max(s.rec.Active-1, 0) // it may have begun when nobody kept scores
-	s.rec.Requests++
-	s.rec.Bytes += bytes
-	s.rec.Took = took
-	s.rec.Duration += took
+	rec := s.record()
+	rec.Active = max(rec.Active-1, 0) // it may have begun when nobody kept scores
+	rec.Requests++
+	rec.Bytes += bytes
+	rec.Took = took
+	rec.Duration += took
 	s.mu.Unlock()
 }
 
@@ -49,7 +59,10 @@ func (s *Score) End(took time.Duration, bytes int64) {
 func (s *Score) Read() ScoreRecord {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.rec
+	if s.rec == nil {
+		return ScoreRecord{}
+	}
+	return *s.rec
 }
 
 // ConnState is what a client connection does.
@@ -64,14 +77,5 @@ const (
 
 // EachConnection calls f with every open client connection, in no order. f must be quick: others wait for it.
 func (e *Engine) EachConnection(f func(c *Conn, state ConnState)) {
-	e.eachConn(func(c *tracked) {
-		switch {
-		case c.tunnel != nil && c.tunnel.Load():
-			f(c.meta, ConnTunnel)
-		case c.idle != nil && c.idle.Load():
-			f(c.meta, ConnIdle)
-		default:
-			f(c.meta, ConnBusy)
-		}
-	})
+	e.eachConn(func(c tracked) { f(c.about(), c.state()) })
 }

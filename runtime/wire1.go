@@ -149,7 +149,7 @@ func (c *httpConn) Flush() error { return c.conn.Flush() }
 // Finish implements Wire. With another request already in the buffer the answer waits for its successor, as httpd's
 // core output filter lets pipelined answers gather.
 func (c *httpConn) Finish(trailers *table.Table) error {
-	if c.cut {
+	if c.broken {
 		return nil
 	}
 	if c.chunked && !c.req.Last().eaten {

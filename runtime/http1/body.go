@@ -50,6 +50,9 @@ func (b *Body) Reset(c *Conn, framing Framing, length int64, lim *Limits) {
 	}
 }
 
+// Drop makes b nobody's body; it keeps the memory of its trailers for the next Reset.
+func (b *Body) Drop() { b.Reset(nil, NoBody, 0, &Limits{}) }
+
 // ResetRequest makes b the body of the request whose head c has just read.
 func (b *Body) ResetRequest(c *Conn, h *RequestHead, lim *Limits) {
 	switch {

@@ -274,6 +274,20 @@ func (c *Conn) Close() error {
 	return c.nc.Close()
 }
 
+// Descriptor returns the file descriptor of the connection, or of that under TLS; ok is false where it has none. It is
+// valid until Close, and only for watching.
+func (c *Conn) Descriptor() (fd int32, ok bool) {
+	raw := c.raw
+	if raw == nil {
+		raw = c.underTLS()
+	}
+	if raw == nil {
+		return 0, false
+	}
+	err := raw.Control(func(f uintptr) { fd = int32(f) })
+	return fd, err == nil
+}
+
 // Abort makes every read and write, running or to come, fail with os.ErrDeadlineExceeded. It is safe for concurrent use.
 func (c *Conn) Abort() {
 	c.aborted.Store(true)
