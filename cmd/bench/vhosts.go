@@ -1,0 +1,300 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+)
+
+// vhostCounts of workload e.
+var vhostCounts = []int{100, 1000, manyVhosts}
+
+const manyVhosts = 10000
+
+func vhostCase(n int) string { return fmt.Sprintf("e, %d virtual hosts", n) }
+
+func virtualHosts() workload {
+	var cases []string
+	for _, n := range vhostCounts {
+		cases = append(cases, vhostCase(n))
+	}
+	return workload{id: "e", measure: (*run).vhostLoads, tables: []table{{
+		title: "e. Many virtual hosts",
+		notes: "Each with ServerName, two aliases of which one a wildcard, a balancer of two, a RewriteCond and a RewriteRule, a Header, three ProxyPass lines, " +
+			"in a file of its own. *First answer*: from the start of the process to an answer of the last virtual host, and the processor time until then. " +
+			"*Reload*: one file of them changed, a signal sent; until the change shows from outside, and all the processor time it takes. " +
+			"*Watched*: the same without a signal, which only pinion does (100 ms of it wait for files to be quiet).",
+		cases: cases, columns: []column{{firstIn, "first answer", seconds}, {loadCost, "its processor time", seconds}, {memory, "memory", mebibytes},
+			{costFirst, "µs/request, first", oneDecimal}, {costLast, "µs/request, last", oneDecimal}, {shown, "reload", seconds},
+			{reloadCPU, "its processor time", seconds}, {watched, "watched", seconds}, {watchCPU, "its processor time", seconds}},
+	}}}
+}
+
+// once is true for what takes too long to be repeated: httpd needs half a minute to start with 10,000 virtual hosts.
+func (r *run) once(n int) bool { return r.peer.name == "httpd" && n >= manyVhosts }
+
+func (r *run) vhostLoads() error {
+	for _, n := range vhostCounts {
+		if r.once(n) && r.round > 0 {
+			continue
+		}
+		if err := r.vhostCount(n); err != nil {
+			r.failed(vhostCase(n), err)
+		}
+	}
+	return nil
+}
+
+// vhostCount measures one number of virtual hosts: start, requests, reloads.
+func (r *run) vhostCount(n int) error {
+	s, err := r.newSite()
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(s.dir)
+	s.vhosts = n
+	result := sample{}
+	srv, err := r.firstAnswer(s, result)
+	if err != nil {
+		return err
+	}
+	defer func() { srv.stop() }()
+	if err := r.firstAndLast(srv, s, result); err != nil {
+		return err
+	}
+	held, err := srv.memory()
+	if err != nil {
+		return err
+	}
+	result[memory] = float64(held)
+	if r.peer.name == "pinion" {
+		if result[watched], result[watchCPU], err = r.changes(srv, s, nil); err != nil {
+			return err
+		}
+		// What a signal costs is measured without the watching, which would see the same change once more.
+		srv.stop()
+		unwatched := *r
+		unwatched.peer.configure = configurePinion(r.peer.program, "--no-watch")
+		if srv, err = unwatched.firstAnswer(s, sample{}); err != nil {
+			return err
+		}
+	}
+	if result[shown], result[reloadCPU], err = r.changes(srv, s, func() error { return srv.cmd.Process.Signal(r.peer.reload) }); err != nil {
+		return err
+	}
+	r.results.add(vhostCase(n), r.peer.name, r.round, result)
+	fmt.Fprintf(r.out, "         %s: %.2f s, %.0f MiB\n", vhostCase(n), result[firstIn], result[memory]/(1<<20))
+	return nil
+}
+
+// firstAnswer starts the peer and waits for an answer of the last virtual host.
+func (r *run) firstAnswer(s site, result sample) (*server, error) {
+	command, err := r.peer.configure(s)
+	if err != nil {
+		return nil, err
+	}
+	srv, err := launch(command, s.listen)
+	if err != nil {
+		return nil, err
+	}
+	err = srv.await(10*time.Minute, 2*time.Millisecond, func() error {
+		a, err := ask(s.dialer(), get("/page", host(s.vhosts), "Connection: close"))
+		if err == nil && a.status != 200 {
+			err = fmt.Errorf("expected 200, got %d", a.status)
+		}
+		return err
+	})
+	result[firstIn] = time.Since(srv.started).Seconds()
+	result[loadCost] = srv.usage().total()
+	if err == nil {
+		err = checkVhost(s, 1, firstMark)
+	}
+	if err == nil {
+		err = checkVhost(s, s.vhosts, firstMark)
+	}
+	if err != nil {
+		srv.stop()
+		return nil, err
+	}
+	return srv, nil
+}
+
+// firstAndLast measures requests at the first and the last virtual host: first, last, last, first, so that what drifts
+// meanwhile is in both.
+func (r *run) firstAndLast(srv *server, s site, result sample) error {
+	at := func(i int) plan {
+		return plan{connections: 64, headers: []string{"Host: " + host(i)}}
+	}
+	if err := r.warm(srv, at(s.vhosts)); err != nil {
+		return err
+	}
+	sum := map[int]float64{}
+	for _, i := range []int{1, s.vhosts, s.vhosts, 1} {
+		got, err := r.wrk(srv, at(i), max(time.Second, r.slot/2))
+		if err != nil {
+			return err
+		}
+		sum[i] += got[cost]
+	}
+	result[costFirst], result[costLast] = sum[1]/2, sum[s.vhosts]/2
+	return nil
+}
+
+// changesEach is how many reloads are measured: processor time is known to 10 ms only.
+const changesEach = 3
+
+// changes changes one file a few times, calls signal if there is one, and waits until the change shows. It returns the
+// mean of the times in seconds and of the processor time.
+func (r *run) changes(srv *server, s site, signal func() error) (visible, processor float64, err error) {
+	i := s.vhosts/2 + 1
+	times := changesEach
+	if r.once(s.vhosts) {
+		times = 1
+	}
+	if err := srv.calm(time.Minute); err != nil {
+		return 0, 0, err
+	}
+	before := srv.usage()
+	for k := range times {
+		mark := fmt.Sprintf("changed-%d-%d", r.serial, k)
+		if signal == nil {
+			mark = "watched-" + mark
+		}
+		if err := r.peer.change(s, i, mark); err != nil {
+			return 0, 0, err
+		}
+		begin := time.Now()
+		if signal != nil {
+			if err := signal(); err != nil {
+				return 0, 0, err
+			}
+		}
+		if err := awaitMark(srv, s, i, mark); err != nil {
+			return 0, 0, err
+		}
+		visible += time.Since(begin).Seconds()
+		if err := srv.calm(time.Minute); err != nil {
+			return 0, 0, err
+		}
+	}
+	return visible / float64(times), srv.usage().minus(before).total() / float64(times), nil
+}
+
+// awaitMark asks every 5 ms until the answer has the changed X-Site.
+func awaitMark(srv *server, s site, i int, mark string) error {
+	return srv.await(5*time.Minute, 5*time.Millisecond, func() error {
+		a, err := ask(s.dialer(), get("/page", host(i), "Connection: close"))
+		if err == nil && a.field("X-Site") != mark {
+			err = fmt.Errorf("expected X-Site %q, got %q", mark, a.field("X-Site"))
+		}
+		return err
+	})
+}
+
+// Cases of workload h.
+const (
+	undisturbed = "h, no reloads"
+	reloading   = "h, a reload every second"
+)
+
+// Load of workload h: requests at a pace that leaves the machine room, so that latency is not a queue's.
+const (
+	paceWorkers = 50
+	paceRate    = 2000 // requests a second of all workers
+)
+
+func whileReloading() workload {
+	return workload{id: "h", measure: (*run).reloadLoads, skips: func(peer string) bool { return peer == "httpd" }, tables: []table{{
+		title: "h. Latency while 10,000 virtual hosts are reloaded",
+		notes: fmt.Sprintf("%d requests a second on %d keep-alive connections, in turn at all virtual hosts; one file changes and a reload is asked for every second "+
+			"(or when the last one shows, if that takes longer). httpd is left out: a reload takes it longer than the measurement. "+
+			"*Reopened*: kept connections that the server closed, on which a client had to ask again.", paceRate, paceWorkers),
+		cases: []string{undisturbed, reloading}, columns: []column{{p50, "p50", duration}, {p99, "p99", duration}, {p999, "p99.9", duration},
+			{latest, "longest", duration}, {cost, "µs/request", oneDecimal}, {reloads, "reloads/s", twoDecimals}, {reopened, "reopened", plainNumber}, {memory, "memory", mebibytes}},
+	}}}
+}
+
+// reloadLoads measures latency without and with reloads.
+func (r *run) reloadLoads() error {
+	s, err := r.newSite()
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(s.dir)
+	s.vhosts = manyVhosts
+	if r.peer.name == "pinion" {
+		unwatched := *r
+		unwatched.peer.configure = configurePinion(r.peer.program, "--no-watch")
+		r = &unwatched
+	}
+	srv, err := r.firstAnswer(s, sample{})
+	if err != nil {
+		return err
+	}
+	defer srv.stop()
+	if _, err := pacedLoad(s).run(time.Second); err != nil {
+		return err
+	}
+	r.row(undisturbed, func() (sample, error) { return pacedSample(srv, s, 2*r.slot) })
+	r.row(reloading, func() (sample, error) {
+		stop, done := make(chan struct{}), make(chan error, 1)
+		count := 0
+		go func() { done <- r.reloadEverySecond(srv, s, stop, &count) }()
+		begin := time.Now()
+		got, err := pacedSample(srv, s, 4*r.slot)
+		close(stop)
+		if failure := <-done; failure != nil {
+			return nil, fmt.Errorf("reloading: %w", failure)
+		}
+		if got != nil {
+			got[reloads] = float64(count) / time.Since(begin).Seconds()
+		}
+		return got, err
+	})
+	return nil
+}
+
+func pacedLoad(s site) load {
+	return load{workers: paceWorkers, length: pageSize, every: time.Second * paceWorkers / paceRate,
+		dial:    func(int) dialer { return s.dialer() },
+		request: func(w, i int) []byte { return get("/page", host(1+(w+i*paceWorkers)%s.vhosts)) }}
+}
+
+func pacedSample(srv *server, s site, d time.Duration) (sample, error) {
+	var closed int
+	got, err := under(srv, func() (outcome, error) {
+		o, err := pacedLoad(s).run(d)
+		closed = o.reopened
+		return o.outcome, err
+	})
+	if got != nil {
+		got[reopened] = float64(closed)
+	}
+	return got, err
+}
+
+// reloadEverySecond changes a file and reloads, until stop; count is of those that showed.
+func (r *run) reloadEverySecond(srv *server, s site, stop chan struct{}, count *int) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for k := 0; ; k++ {
+		i := 1 + (k*37)%s.vhosts
+		mark := fmt.Sprintf("again-%d", k)
+		if err := r.peer.change(s, i, mark); err != nil {
+			return err
+		}
+		if err := syscall.Kill(srv.cmd.Process.Pid, r.peer.reload); err != nil {
+			return err
+		}
+		if err := awaitMark(srv, s, i, mark); err != nil {
+			return err
+		}
+		*count++
+		select {
+		case <-stop:
+			return nil
+		case <-tick.C:
+		}
+	}
+}
