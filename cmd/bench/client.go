@@ -172,19 +172,12 @@ type load struct {
 	length  int64         // of the body that must come
 }
 
-// loadResult is an outcome with what only this client knows.
-type loadResult struct {
-	outcome
-	bytes    int64
-	reopened int // kept connections that the server closed under the client
-}
-
 // run sends until the time is over; requests that are under way then are finished and count.
-func (l load) run(d time.Duration) (loadResult, error) {
+func (l load) run(d time.Duration) (outcome, error) {
 	var (
 		wait  sync.WaitGroup
 		mu    sync.Mutex
-		sum   loadResult
+		sum   outcome
 		times []float64
 	)
 	begin := time.Now()
@@ -194,7 +187,6 @@ func (l load) run(d time.Duration) (loadResult, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			times = append(times, t...)
-			sum.bytes += r.bytes
 			sum.reopened += r.reopened
 			if err != nil {
 				sum.errors = append(sum.errors, err.Error())
@@ -210,7 +202,7 @@ func (l load) run(d time.Duration) (loadResult, error) {
 
 // worker is one connection at a time. The time of a request counts from when it was due if an answer before it was late,
 // so that a stall counts for all it delays; but not from when a timer of this client should have fired.
-func (l load) worker(w int, until time.Time) (times []float64, r loadResult, err error) {
+func (l load) worker(w int, until time.Time) (times []float64, r outcome, err error) {
 	dial := l.dial(w)
 	var c net.Conn
 	in := bufio.NewReaderSize(nil, max(l.buffer, 4096))
@@ -239,7 +231,6 @@ func (l load) worker(w int, until time.Time) (times []float64, r loadResult, err
 			return times, r, fmt.Errorf("expected status 200 with %d bytes, got %d with %d", l.length, a.status, a.length)
 		}
 		times = append(times, float64(time.Since(begin).Nanoseconds())/1e3)
-		r.bytes += a.length
 		if l.fresh || a.closes {
 			c.Close()
 			c = nil
@@ -249,7 +240,7 @@ func (l load) worker(w int, until time.Time) (times []float64, r loadResult, err
 }
 
 // once sends a request, on a new connection if there is none or if the kept one turns out to be closed.
-func (l load) once(c *net.Conn, in *bufio.Reader, dial dialer, request []byte, r *loadResult) (answer, error) {
+func (l load) once(c *net.Conn, in *bufio.Reader, dial dialer, request []byte, r *outcome) (answer, error) {
 	for kept := *c != nil; ; kept = false {
 		if *c == nil {
 			n, err := dial()

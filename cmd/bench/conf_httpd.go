@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -10,21 +11,22 @@ import (
 var httpdModules = []string{"mpm_event", "authz_core", "headers", "rewrite", "proxy", "proxy_http", "proxy_balancer",
 	"slotmem_shm", "lbmethod_byrequests", "socache_shmcb", "ssl", "http2"}
 
-// httpdOwn are the lines that only httpd gets. Limits are Debian's, except for room for more than 150 requests at a time
-// and for 10,000 idle connections.
+// httpdOwn are the lines that only httpd gets: Debian's event MPM. When all workers of a child are busy, the MPM closes
+// kept connections, which is an error for a client that sends just then. So as many children are started as the clients
+// of the load need, and none are ended while it runs; there is room for 1,600 requests and for 10,000 idle connections.
 const httpdOwn = `ServerRoot {DIR}
 DefaultRuntimeDir {DIR}
 User www-data
 Group www-data
 Mutex sem
-StartServers 2
+StartServers {CHILDREN}
 MinSpareThreads 25
-MaxSpareThreads 75
+MaxSpareThreads 1600
 ThreadLimit 64
 ThreadsPerChild 25
 ServerLimit 64
 MaxRequestWorkers 1600
-AsyncRequestWorkerFactor 16
+AsyncRequestWorkerFactor 32
 ListenBackLog 4096
 <Directory />
 Require all granted
@@ -98,6 +100,9 @@ func httpdBody(s site) (string, error) {
 	}
 }
 
+// httpdChildren is how many children of 25 threads are enough for so many clients, which don't spread over them evenly.
+func httpdChildren(clients int) int { return max(2, (clients*3/2+24)/25) }
+
 // configureHttpd writes httpd's files and returns its command.
 func configureHttpd(s site) ([]string, error) {
 	body, err := httpdBody(s)
@@ -109,7 +114,7 @@ func configureHttpd(s site) ([]string, error) {
 		fmt.Fprintf(&load, "LoadModule %s_module /usr/lib/apache2/modules/mod_%s.so\n", m, m)
 	}
 	file := filepath.Join(s.dir, "httpd.conf")
-	return []string{"apache2", "-D", "FOREGROUND", "-f", file}, s.write(file, httpdOwn+load.String()+httpdCommon+body)
+	return []string{"apache2", "-D", "FOREGROUND", "-f", file}, s.write(file, expandOnce(httpdOwn, "{CHILDREN}", strconv.Itoa(httpdChildren(s.clients)))+load.String()+httpdCommon+body)
 }
 
 // configurePinion writes pinion's files, which are httpd's, and returns the command.

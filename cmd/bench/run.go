@@ -108,6 +108,7 @@ func (r *run) row(kase string, measure func() (sample, error)) {
 // newSite is a site of a folder and an address of its own.
 func (r *run) newSite() (site, error) {
 	s := r.base
+	s.clients = 64
 	r.serial++
 	s.dir = filepath.Join(r.dir, fmt.Sprintf("%03d-%s", r.serial, r.peer.name))
 	if err := os.Mkdir(s.dir, 0o755); err != nil {

@@ -20,6 +20,7 @@ type site struct {
 	vhosts   int    // virtual hosts of workload e
 	rewrites int    // RewriteRules of workload f
 	mounts   int    // ProxyPass lines of workload f
+	clients  int    // how many connections the load has, for those who want to know before
 	files    uint64 // how many files a process may open
 }
 

@@ -29,7 +29,7 @@ func allWorkloads() []workload {
 
 // loadColumns are those of a load of requests.
 var loadColumns = []column{{rate, "requests/s", plainNumber}, {cost, "µs/request", oneDecimal}, {costUser, "user", oneDecimal}, {costSys, "system", oneDecimal},
-	{p50, "p50", duration}, {p99, "p99", duration}, {p999, "p99.9", duration}, {memory, "memory", mebibytes}}
+	{p50, "p50", duration}, {p99, "p99", duration}, {p999, "p99.9", duration}, {memory, "memory", mebibytes}, {reopened, "reopened", plainNumber}}
 
 // connectionCounts of workloads a and b.
 var connectionCounts = []int{1, 64, 512}
@@ -64,29 +64,41 @@ func newConnections() workload {
 	}}}
 }
 
-// plainLoads measures the plain site with 1, 64 and 512 connections.
+// plainLoads measures the plain site with 1, 64 and 512 connections, each with a proxy of its own.
 func (r *run) plainLoads(id string, headers ...string) error {
-	s, err := r.newSite()
-	if err != nil {
-		return err
-	}
-	srv, stop, err := r.serve(s)
-	if err != nil {
-		return err
-	}
-	defer stop()
-	if err := r.checkPlain(s); err != nil {
-		return err
-	}
-	if err := r.warm(srv, plan{connections: 64, headers: headers}); err != nil {
-		return err
-	}
 	for _, n := range connectionCounts {
 		r.row(connectionCase(id, n), func() (sample, error) {
-			return r.wrk(srv, plan{connections: n, headers: headers}, r.slot)
+			srv, stop, err := r.servePlain(func(s *site) { s.clients = n })
+			if err != nil {
+				return nil, err
+			}
+			defer stop()
+			p := plan{connections: n, headers: headers}
+			if err := r.warm(srv, p); err != nil {
+				return nil, err
+			}
+			return r.wrk(srv, p, r.slot)
 		})
 	}
 	return nil
+}
+
+// servePlain starts the peer with the plain site, of which set changes something, and checks what it does.
+func (r *run) servePlain(set func(*site)) (*server, func(), error) {
+	s, err := r.newSite()
+	if err != nil {
+		return nil, nil, err
+	}
+	set(&s)
+	srv, stop, err := r.serve(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := r.checkPlain(s); err != nil {
+		stop()
+		return nil, nil, err
+	}
+	return srv, stop, nil
 }
 
 // Cases of workload c.
@@ -110,19 +122,11 @@ func overTLS() workload {
 }
 
 func (r *run) tlsLoads() error {
-	s, err := r.newSite()
-	if err != nil {
-		return err
-	}
-	s.tls = true
-	srv, stop, err := r.serve(s)
+	srv, stop, err := r.servePlain(func(s *site) { s.tls = true })
 	if err != nil {
 		return err
 	}
 	defer stop()
-	if err := r.checkPlain(s); err != nil {
-		return err
-	}
 	kept := plan{connections: 64, scheme: "https"}
 	if err := r.warm(srv, kept); err != nil {
 		return err
@@ -137,7 +141,7 @@ func (r *run) tlsLoads() error {
 			dial:    func(int) dialer { return tlsDialer(srv.address, c.resume) },
 			request: func(int, int) []byte { return request }}
 		r.row(c.kase, func() (sample, error) {
-			return under(srv, func() (outcome, error) { o, err := l.run(r.slot); return o.outcome, err })
+			return under(srv, func() (outcome, error) { return l.run(r.slot) })
 		})
 	}
 	r.row(tlsHTTP2, func() (sample, error) {
@@ -163,18 +167,11 @@ func bodies() workload {
 }
 
 func (r *run) bodyLoads() error {
-	s, err := r.newSite()
-	if err != nil {
-		return err
-	}
-	srv, stop, err := r.serve(s)
+	srv, stop, err := r.servePlain(func(*site) {})
 	if err != nil {
 		return err
 	}
 	defer stop()
-	if err := r.checkPlain(s); err != nil {
-		return err
-	}
 	const posted = 64 << 10
 	post := plan{connections: 32, body: posted}
 	if err := r.warm(srv, post); err != nil {
@@ -200,7 +197,7 @@ func (r *run) download(srv *server, path string, workers int, length int64, d ti
 	l := load{workers: workers, length: length, buffer: 256 << 10,
 		dial:    func(int) dialer { return plainDialer(srv.address) },
 		request: func(int, int) []byte { return request }}
-	s, err := under(srv, func() (outcome, error) { o, err := l.run(d); return o.outcome, err })
+	s, err := under(srv, func() (outcome, error) { return l.run(d) })
 	return perVolume(s, s[rate]*float64(length)), err
 }
 
