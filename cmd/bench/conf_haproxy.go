@@ -96,14 +96,36 @@ func configureHAProxy(s site) ([]string, error) {
 	return command, s.write(file, expandOnce(expandOnce(haproxyFrame, "{BODY}", body), "{TLS}", tls))
 }
 
-// haproxyVhosts writes one file a backend into a folder, which HAProxy reads in order, and the maps that lead to them.
+// haproxyGroup is how many backends of virtual hosts are in a file: HAProxy hands the list of its files to itself in one
+// variable of the environment, which has no room for the names of 10,000.
+const haproxyGroup = 100
+
+// haproxyFile is the file with the backend of virtual host i.
+func haproxyFile(s site, i int) string {
+	return filepath.Join(s.dir, "sites", fmt.Sprintf("%05d.cfg", (i-1)/haproxyGroup*haproxyGroup+1))
+}
+
+// haproxyGroupText is the text of the file with virtual host i, which gets the mark.
+func haproxyGroupText(s site, i int, mark string) string {
+	var b strings.Builder
+	first := (i-1)/haproxyGroup*haproxyGroup + 1
+	for k := first; k < first+haproxyGroup && k <= s.vhosts; k++ {
+		m := firstMark
+		if k == i {
+			m = mark
+		}
+		b.WriteString(s.vhostText(haproxyVhost, k, m))
+	}
+	return b.String()
+}
+
+// haproxyVhosts writes the backends into a folder, which HAProxy reads in order, and the maps that lead to them.
 func haproxyVhosts(s site) error {
-	if err := s.eachVhost(haproxyVhost); err != nil {
+	if err := os.MkdirAll(filepath.Join(s.dir, "sites"), 0o755); err != nil {
 		return err
 	}
-	// A folder is searched for names that end in .cfg.
-	for i := 1; i <= s.vhosts; i++ {
-		if err := os.Rename(s.vhostFile(i), haproxyFile(s, i)); err != nil {
+	for i := 1; i <= s.vhosts; i += haproxyGroup {
+		if err := os.WriteFile(haproxyFile(s, i), []byte(haproxyGroupText(s, i, firstMark)), 0o644); err != nil {
 			return err
 		}
 	}
@@ -116,10 +138,6 @@ func haproxyVhosts(s site) error {
 		return err
 	}
 	return s.write(filepath.Join(s.dir, "hosts.map"), hosts.String())
-}
-
-func haproxyFile(s site, i int) string {
-	return strings.TrimSuffix(s.vhostFile(i), ".conf") + ".cfg"
 }
 
 func haproxyMounts(s site) error {

@@ -26,7 +26,7 @@ ThreadLimit 64
 ThreadsPerChild 25
 ServerLimit 64
 MaxRequestWorkers 1600
-AsyncRequestWorkerFactor 32
+AsyncRequestWorkerFactor {FACTOR}
 ListenBackLog 4096
 <Directory />
 Require all granted
@@ -101,7 +101,7 @@ func httpdBody(s site) (string, error) {
 }
 
 // httpdChildren is how many children of 25 threads are enough for so many clients, which don't spread over them evenly.
-func httpdChildren(clients int) int { return max(2, (clients*3/2+24)/25) }
+func httpdChildren(clients int) int { return max(2, (clients*3+24)/25) }
 
 // configureHttpd writes httpd's files and returns its command.
 func configureHttpd(s site) ([]string, error) {
@@ -113,8 +113,13 @@ func configureHttpd(s site) ([]string, error) {
 	for _, m := range httpdModules {
 		fmt.Fprintf(&load, "LoadModule %s_module /usr/lib/apache2/modules/mod_%s.so\n", m, m)
 	}
+	factor := 2 // httpd's default; it limits how many connections a child takes
+	if s.idle {
+		factor = 32
+	}
+	own := expandOnce(expandOnce(httpdOwn, "{CHILDREN}", strconv.Itoa(httpdChildren(s.clients))), "{FACTOR}", strconv.Itoa(factor))
 	file := filepath.Join(s.dir, "httpd.conf")
-	return []string{"apache2", "-D", "FOREGROUND", "-f", file}, s.write(file, expandOnce(httpdOwn, "{CHILDREN}", strconv.Itoa(httpdChildren(s.clients)))+load.String()+httpdCommon+body)
+	return []string{"apache2", "-D", "FOREGROUND", "-f", file}, s.write(file, own+load.String()+httpdCommon+body)
 }
 
 // configurePinion writes pinion's files, which are httpd's, and returns the command.

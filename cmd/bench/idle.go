@@ -44,7 +44,7 @@ func (r *run) idleLoads() error {
 		measure func(*server) (sample, error)
 	}{{idleCase, 512, holdIdle}, {tunnelCase, tunnelCount, r.holdTunnels}} {
 		r.row(c.kase, func() (sample, error) {
-			srv, stop, err := r.servePlain(func(s *site) { s.clients = c.clients })
+			srv, stop, err := r.servePlain(func(s *site) { s.clients, s.idle = c.clients, true })
 			if err != nil {
 				return nil, err
 			}

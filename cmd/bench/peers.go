@@ -13,20 +13,22 @@ type peer struct {
 	name      string
 	program   string
 	configure func(site) (command []string, err error)
-	reload    syscall.Signal // makes it read its configuration again
-	vhost     string         // one virtual host of workload e in its language
-	file      func(s site, i int) string
-	version   []string // prints the version
+	reload    syscall.Signal                          // makes it read its configuration again
+	file      func(s site, i int) string              // where virtual host i of workload e is
+	text      func(s site, i int, mark string) string // what is in that file if virtual host i has the mark
+	version   []string                                // prints the version
 }
 
 // allPeers lists pinion first: ratios are to it.
 func allPeers(binary string) []peer {
-	own := site.vhostFile
+	own := func(text string) func(site, int, string) string {
+		return func(s site, i int, mark string) string { return s.vhostText(text, i, mark) }
+	}
 	return []peer{
-		{"pinion", binary, configurePinion(binary), syscall.SIGHUP, httpdVhost, own, []string{"-v"}},
-		{"httpd", "apache2", configureHttpd, syscall.SIGUSR1, httpdVhost, own, []string{"-v"}},
-		{"nginx", "nginx", configureNginx, syscall.SIGHUP, nginxVhost, own, []string{"-v"}},
-		{"haproxy", "haproxy", configureHAProxy, syscall.SIGUSR2, haproxyVhost, haproxyFile, []string{"-v"}},
+		{"pinion", binary, configurePinion(binary), syscall.SIGHUP, site.vhostFile, own(httpdVhost), []string{"-v"}},
+		{"httpd", "apache2", configureHttpd, syscall.SIGUSR1, site.vhostFile, own(httpdVhost), []string{"-v"}},
+		{"nginx", "nginx", configureNginx, syscall.SIGHUP, site.vhostFile, own(nginxVhost), []string{"-v"}},
+		{"haproxy", "haproxy", configureHAProxy, syscall.SIGUSR2, haproxyFile, haproxyGroupText, []string{"-v"}},
 	}
 }
 
@@ -35,7 +37,7 @@ func (p peer) change(s site, i int, mark string) error {
 	file := p.file(s, i)
 	// The name begins with a point, so no Include pattern takes in the half-written file.
 	temporary := filepath.Join(filepath.Dir(file), ".new")
-	if err := os.WriteFile(temporary, []byte(s.vhostText(p.vhost, i, mark)), 0o644); err != nil {
+	if err := os.WriteFile(temporary, []byte(p.text(s, i, mark)), 0o644); err != nil {
 		return err
 	}
 	return os.Rename(temporary, file)

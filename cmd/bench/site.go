@@ -21,6 +21,7 @@ type site struct {
 	rewrites int    // RewriteRules of workload f
 	mounts   int    // ProxyPass lines of workload f
 	clients  int    // how many connections the load has, for those who want to know before
+	idle     bool   // thousands of idle connections are to be held
 	files    uint64 // how many files a process may open
 }
 

@@ -21,7 +21,7 @@ func virtualHosts() workload {
 	return workload{id: "e", measure: (*run).vhostLoads, tables: []table{{
 		title: "e. Many virtual hosts",
 		notes: "Each with ServerName, two aliases of which one a wildcard, a balancer of two, a RewriteCond and a RewriteRule, a Header, three ProxyPass lines, " +
-			"in a file of its own. *First answer*: from the start of the process to an answer of the last virtual host, and the processor time until then. " +
+			"in a file of its own (HAProxy: a hundred in a file, it can't take in 10,000). *First answer*: from the start of the process to an answer of the last virtual host, and the processor time until then. " +
 			"*Reload*: one file of them changed, a signal sent; until the change shows from outside, and all the processor time it takes. " +
 			"*Watched*: the same without a signal, which only pinion does (100 ms of it wait for files to be quiet).",
 		cases: cases, columns: []column{{firstIn, "first answer", seconds}, {loadCost, "its processor time", seconds}, {memory, "memory", mebibytes},

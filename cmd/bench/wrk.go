@@ -102,7 +102,7 @@ func parseWrk(out string) (outcome, error) {
 	o := outcome{requests: n["requests"], seconds: n["us"] / 1e6, p50: n["p50"], p99: n["p99"], p999: n["p999"], longest: n["max"]}
 	// A server may close a kept connection at any time; wrk opens another and counts a read error. A few are shown, not
 	// taken for a failure; many are.
-	if n["read"] <= n["requests"]/100 {
+	if n["read"] <= n["requests"]/50 {
 		o.reopened = n["read"]
 		delete(n, "read")
 	}
