@@ -151,8 +151,26 @@ func (r *run) wrk(srv *server, p plan, d time.Duration) (sample, error) {
 	return under(srv, func() (outcome, error) { return wrk(r.script, srv.address, p, d) })
 }
 
-// warm runs a load that isn't measured, so that pools are filled and code is in the caches.
+// warmTime is enough for pools to be filled and code to be in the caches.
+const warmTime = 400 * time.Millisecond
+
+// warm sends the requests of a plan without measuring them.
 func (r *run) warm(srv *server, p plan) error {
-	_, err := wrk(r.script, srv.address, p, time.Second)
+	path, name := p.path, "bench.test"
+	if path == "" {
+		path = "/page"
+	}
+	fields := []string{"Cookie: ROUTEID=.1"}
+	for _, h := range p.headers {
+		if other, ok := strings.CutPrefix(h, "Host: "); ok {
+			name = other
+		} else {
+			fields = append(fields, h)
+		}
+	}
+	request := get(path, name, fields...)
+	l := load{workers: p.connections, length: pageSize, request: func(int, int) []byte { return request },
+		dial: func(int) dialer { return site{listen: srv.address, tls: p.scheme == "https"}.dialer() }}
+	_, err := l.run(warmTime)
 	return err
 }
