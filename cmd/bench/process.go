@@ -23,6 +23,7 @@ type server struct {
 	output  *lockedBuffer
 	exited  chan struct{} // closed when the process has ended
 	started time.Time
+	stopped bool
 }
 
 // lockedBuffer collects what a process writes while others may look at it.
@@ -100,8 +101,12 @@ func start(command []string, address string) (*server, error) {
 	return s, nil
 }
 
-// stop ends the process and its children, and waits until they are gone.
+// stop ends the process and its children, and waits until they are gone. Once is enough, more often does no harm.
 func (s *server) stop() {
+	if s.stopped {
+		return
+	}
+	s.stopped = true
 	group := -s.cmd.Process.Pid
 	_ = syscall.Kill(group, syscall.SIGTERM)
 	select {

@@ -58,7 +58,7 @@ func (r *run) vhostCount(n int) error {
 	if err != nil {
 		return err
 	}
-	defer func() { srv.stop() }()
+	defer srv.stop()
 	if err := r.firstAndLast(srv, s, result); err != nil {
 		return err
 	}
@@ -67,6 +67,14 @@ func (r *run) vhostCount(n int) error {
 		return err
 	}
 	result[memory] = float64(held)
+	r.results.add(vhostCase(n), r.peer.name, r.round, result)
+	fmt.Fprintf(r.out, "         %s: %.2f s, %.0f MiB\n", vhostCase(n), result[firstIn], result[memory]/(1<<20))
+	return r.vhostReloads(srv, s)
+}
+
+// vhostReloads measures reloads: those that pinion begins by itself, and those of a signal.
+func (r *run) vhostReloads(srv *server, s site) (err error) {
+	result := sample{}
 	if r.peer.name == "pinion" {
 		if result[watched], result[watchCPU], err = r.changes(srv, s, nil); err != nil {
 			return err
@@ -78,12 +86,13 @@ func (r *run) vhostCount(n int) error {
 		if srv, err = unwatched.firstAnswer(s, sample{}); err != nil {
 			return err
 		}
+		defer srv.stop()
 	}
 	if result[shown], result[reloadCPU], err = r.changes(srv, s, func() error { return srv.cmd.Process.Signal(r.peer.reload) }); err != nil {
 		return err
 	}
-	r.results.add(vhostCase(n), r.peer.name, r.round, result)
-	fmt.Fprintf(r.out, "         %s: %.2f s, %.0f MiB\n", vhostCase(n), result[firstIn], result[memory]/(1<<20))
+	r.results.add(vhostCase(s.vhosts), r.peer.name, r.round, result)
+	fmt.Fprintf(r.out, "         %s: reload %.2f s, %.2f s of processor time\n", vhostCase(s.vhosts), result[shown], result[reloadCPU])
 	return nil
 }
 
