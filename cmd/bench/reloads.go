@@ -37,7 +37,7 @@ func (r *run) reloadLoads() error {
 		return err
 	}
 	defer os.RemoveAll(s.dir)
-	s.vhosts = manyVhosts
+	s.vhosts, s.clients = manyVhosts, paceWorkers
 	if r.peer.name == "pinion" {
 		unwatched := *r
 		unwatched.peer.configure = configurePinion(r.peer.program, "--no-watch")
