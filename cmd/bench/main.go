@@ -12,8 +12,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -62,6 +64,7 @@ func (o options) run() error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	cleanUp(dir)
 	// Workers of nginx and httpd run as another user.
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return err
@@ -75,6 +78,17 @@ func (o options) run() error {
 	began := time.Now()
 	b.all(chosen)
 	return o.finish(b, chosen, describe(b, o, began))
+}
+
+// cleanUp removes the folder when the program is interrupted; the servers get a signal from the kernel when it ends.
+func cleanUp(dir string) {
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-interrupted
+		os.RemoveAll(dir)
+		os.Exit(130)
+	}()
 }
 
 // finish prints the report, and writes it if it was asked for and is whole.

@@ -16,7 +16,6 @@ type peer struct {
 	reload    syscall.Signal                          // makes it read its configuration again
 	file      func(s site, i int) string              // where virtual host i of workload e is
 	text      func(s site, i int, mark string) string // what is in that file if virtual host i has the mark
-	version   []string                                // prints the version
 }
 
 // allPeers lists pinion first: ratios are to it.
@@ -25,10 +24,10 @@ func allPeers(binary string) []peer {
 		return func(s site, i int, mark string) string { return s.vhostText(text, i, mark) }
 	}
 	return []peer{
-		{"pinion", binary, configurePinion(binary), syscall.SIGHUP, site.vhostFile, own(httpdVhost), []string{"-v"}},
-		{"httpd", "apache2", configureHttpd, syscall.SIGUSR1, site.vhostFile, own(httpdVhost), []string{"-v"}},
-		{"nginx", "nginx", configureNginx, syscall.SIGHUP, site.vhostFile, own(nginxVhost), []string{"-v"}},
-		{"haproxy", "haproxy", configureHAProxy, syscall.SIGUSR2, haproxyFile, haproxyGroupText, []string{"-v"}},
+		{"pinion", binary, configurePinion(binary), syscall.SIGHUP, site.vhostFile, own(httpdVhost)},
+		{"httpd", "apache2", configureHttpd, syscall.SIGUSR1, site.vhostFile, own(httpdVhost)},
+		{"nginx", "nginx", configureNginx, syscall.SIGHUP, site.vhostFile, own(nginxVhost)},
+		{"haproxy", "haproxy", configureHAProxy, syscall.SIGUSR2, haproxyFile, haproxyGroupText},
 	}
 }
 
@@ -45,7 +44,7 @@ func (p peer) change(s site, i int, mark string) error {
 
 // versionLine is the first line of what the program says of itself.
 func (p peer) versionLine() string {
-	out, err := exec.Command(p.program, p.version...).CombinedOutput()
+	out, err := exec.Command(p.program, "-v").CombinedOutput()
 	if err != nil {
 		return "unknown: " + err.Error()
 	}
