@@ -53,7 +53,7 @@ bench-packages: ## install Debian's packages that bench needs (as root)
 	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 	  apache2 nginx haproxy wrk nghttp2-client
 
-bench: build ## measure pinion beside httpd, nginx and HAProxy; half an hour; writes docs/benchmarks.md. BENCH="--only a,b" measures a part and writes nothing
+bench: build ## measure pinion beside httpd, nginx and HAProxy; 20 to 30 minutes; writes docs/benchmarks.md (BENCH="--only a,b": a part, writes nothing)
 	$(GO) run ./cmd/bench $(or $(BENCH),--write docs/benchmarks.md)
 
 clean: ## remove what was built

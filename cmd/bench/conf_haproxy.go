@@ -8,7 +8,8 @@ import (
 )
 
 // haproxyFrame holds what every HAProxy configuration has. http-reuse always shares connections to backends between
-// clients from their first request on, as the other proxies do; strict-limits are off because maxconn counts a connection
+// clients from their first request on, as the other proxies do; splice-auto lets the kernel move bodies, as pinion does;
+// strict-limits are off because maxconn counts a connection
 // to a backend for each client, which idle clients don't have.
 const haproxyFrame = `global
   log {LOGS} local0
@@ -24,6 +25,7 @@ defaults
   option httplog
   option forwardfor
   http-reuse always
+  option splice-auto
   timeout connect 5s
   timeout client 60s
   timeout server 60s

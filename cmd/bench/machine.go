@@ -106,7 +106,8 @@ const method = `
 
 - Configurations: nginx has two workers, HAProxy two threads, httpd Debian's event MPM with room for 1,600 requests at a time (` + "`ServerLimit`" + `,
   ` + "`MaxRequestWorkers`" + `), as many children from the start as three times the clients need (` + "`StartServers`" + `), none ended for being idle (` + "`MaxSpareThreads`" + `),
-  and in g more idle connections a child (` + "`AsyncRequestWorkerFactor 32`" + `). nginx streams bodies (` + "`proxy_request_buffering off`, `proxy_max_temp_file_size 0`" + `), HAProxy shares connections to backends (` + "`http-reuse always`" + `): what an operator would set, and what the others do by themselves.
+  and in g more idle connections a child (` + "`AsyncRequestWorkerFactor 32`" + `). nginx streams bodies (` + "`proxy_request_buffering off`, `proxy_max_temp_file_size 0`" + `),
+  HAProxy shares connections to backends and lets the kernel move bodies (` + "`http-reuse always`, `option splice-auto`" + `): what an operator would set, and what the others do by themselves.
 - HAProxy has no log files: it sends its log to a socket, which a client here empties at its own cost. httpd, nginx and pinion write a file.
 - nginx has no sticky sessions without its commercial modules: a map from the cookie to the member stands in for them. HAProxy's hash and map lookups stand in
   for httpd's vhosts and mounts where an operator would write them so.
