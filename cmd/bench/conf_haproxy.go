@@ -9,8 +9,7 @@ import (
 
 // haproxyFrame holds what every HAProxy configuration has. http-reuse always shares connections to backends between
 // clients from their first request on, as the other proxies do; splice-auto lets the kernel move bodies, as pinion does;
-// strict-limits are off because maxconn counts a connection
-// to a backend for each client, which idle clients don't have.
+// strict-limits are off because maxconn counts a connection to a backend for each client, which idle clients don't have.
 const haproxyFrame = `global
   log {LOGS} local0
   nbthread 2
