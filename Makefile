@@ -7,7 +7,7 @@ CHAOS_SEED ?= 1
 CHAOS_RUNS ?= 50
 CHAOS_STEPS ?= 200
 
-.PHONY: help build demo test race check generate fuzz chaos record replay e2e e2e-packages bench clean
+.PHONY: help build demo test race check generate fuzz chaos record replay e2e e2e-packages bench bench-packages clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,15 +50,19 @@ record: ## record the conformance cases anew from a real httpd (Debian's apache2
 replay: build ## compare pinion with every recorded answer of httpd
 	$(GO) run ./cmd/conformance replay --target './bin/pinion -X -f {conf}'
 
-e2e-packages: ## install Debian's packages that e2e, record and bench need (as root)
+e2e-packages: ## install Debian's packages that e2e and record need (as root)
 	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 	  apache2 tomcat10 php-fpm nghttp2-client curl openssl chromium
 
 e2e: build ## run the end-to-end tests with real parts: httpd, Tomcat, PHP-FPM, Chromium
 	PINION=$(CURDIR)/bin/pinion $(GO) test -count=1 -tags e2e ./examples/... ./runtime/manager
 
-bench: build ## measure pinion beside httpd, nginx and HAProxy in one run; prints ratios
-	$(GO) run ./cmd/bench
+bench-packages: ## install Debian's packages that bench needs (as root)
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	  apache2 nginx haproxy wrk nghttp2-client
+
+bench: build ## measure pinion beside httpd, nginx and HAProxy; 20 to 30 minutes; writes docs/benchmarks.md (BENCH="--only a,b": a part, writes nothing)
+	$(GO) run ./cmd/bench $(or $(BENCH),--write docs/benchmarks.md)
 
 clean: ## remove what was built
 	rm -rf bin
