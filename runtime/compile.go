@@ -334,7 +334,7 @@ func (c *Compiler) finish() {
 		if u.server.Main {
 			u.base = baseOf(u.server)
 		} else {
-			u.names = namesOf(u.server)
+			u.names = c.namesOf(u.server)
 			c.inherit(u.server, g.units[0].base)
 		}
 		sealServer(u.server)

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"pinion/grammar"
 	"pinion/parser"
 )
 
@@ -16,59 +17,71 @@ func (c *Compiler) warnSameNames() {
 		port uint16
 		name string
 	}
-	first := make(map[key]*Server, 2*len(c.Graph.units))
+	type place struct {
+		u *unit
+		i int // of the name
+	}
+	first := make(map[key]place, 2*len(c.Graph.units))
 	for _, u := range c.Graph.units[1:] {
-		s := u.server
 		var told map[string]bool
-		for _, name := range u.names {
-			for _, a := range s.Addrs {
-				k := key{a.IP, a.Port, name}
+		for i, n := range u.names {
+			for _, a := range u.server.Addrs {
+				k := key{a.IP, a.Port, n.name}
 				switch have := first[k]; {
-				case have == nil:
-					first[k] = s
-				case have != s && !told[name]:
+				case have.u == nil:
+					first[k] = place{u, i}
+				case have.u != u && !told[n.name]:
 					if told == nil {
 						told = map[string]bool{}
 					}
-					told[name] = true
-					c.Report(&parser.Diagnostic{Severity: parser.Warning, Code: "duplicate-name", Place: c.placeOfName(s, name),
-						Summary: fmt.Sprintf("an earlier virtual host at this address has the name %q: requests for it go there", name),
+					told[n.name] = true
+					c.Report(&parser.Diagnostic{Severity: parser.Warning, Code: "duplicate-name", Place: u.placeOf(i),
+						Summary: fmt.Sprintf("an earlier virtual host at this address has the name %q: requests for it go there", n.name),
 						Detail:  "remove one of the two, or put what they hold together",
-						Also:    []parser.Related{{Summary: "the earlier one", Place: c.placeOfName(have, name)}}})
+						Also:    []parser.Related{{Summary: "the earlier one", Place: have.u.placeOf(have.i)}}})
 				}
 			}
 		}
 	}
 }
 
-// namesOf are the names that a virtual host is given, before one without any gets its own.
-func namesOf(s *Server) (names []string) {
+// hostName is a name that a virtual host is given, in lower case, and where: zero where that is in another file than its section.
+type hostName struct {
+	name string
+	at   grammar.Range
+}
+
+// namesOf are the names of a virtual host, before one without any gets its own.
+func (c *Compiler) namesOf(s *Server) (names []hostName) {
 	for _, name := range append([]string{s.ServerName}, s.Aliases...) {
 		if name != "" {
-			names = append(names, lowerASCII(name))
+			name = lowerASCII(name)
+			names = append(names, hostName{name, rangeOfName(c.nodes[s], name)})
 		}
 	}
 	return names
 }
 
-// placeOfName is where a virtual host's name is written, its <VirtualHost> where that can't be found.
-func (c *Compiler) placeOfName(s *Server, name string) parser.Place {
-	for _, section := range c.Tree.Root.Children {
-		if section.Place != s.Place {
+// rangeOfName is where in its section a virtual host's name is written.
+func rangeOfName(section *parser.Node, name string) (at grammar.Range) {
+	for _, n := range section.Children {
+		if n.Place.File != section.Place.File || !EqualFold(n.Name, "ServerName") && !EqualFold(n.Name, "ServerAlias") {
 			continue
 		}
-		for _, n := range section.Children {
-			if !EqualFold(n.Name, "ServerName") && !EqualFold(n.Name, "ServerAlias") {
-				continue
-			}
-			for i, arg := range n.Args {
-				if i < len(n.Words) && strings.Contains(strings.ToLower(arg), name) {
-					at := n.Place
-					at.Range = n.Words[i].Range
-					return at
-				}
+		for i, arg := range n.Args {
+			if i < len(n.Words) && strings.Contains(lowerASCII(arg), name) {
+				return n.Words[i].Range
 			}
 		}
 	}
-	return s.Place
+	return at
+}
+
+// placeOf is where the i-th name is written, else the section.
+func (u *unit) placeOf(i int) parser.Place {
+	p := u.server.Place
+	if at := u.names[i].at; at.Start.Line > 0 {
+		p.Range = at
+	}
+	return p
 }

@@ -13,9 +13,9 @@ import (
 // was compiled from stays the same: a reload compiles only what has changed.
 type unit struct {
 	server *Server
-	id     uint64   // parser.Node.ID of its section; 0 for the main server
-	names  []string // ServerName and ServerAlias as written, in lower case
-	base   *base    // of the main server: what virtual hosts inherit
+	id     uint64     // parser.Node.ID of its section; 0 for the main server
+	names  []hostName // of ServerName and ServerAlias
+	base   *base      // of the main server: what virtual hosts inherit
 
 	diags          []*parser.Diagnostic // what was found in it, by itself
 	files, folders []string             // see Compiler.Watch
