@@ -32,6 +32,7 @@ type Loaded struct {
 	Took  time.Duration
 
 	began time.Time
+	whole bool // not only what has changed
 }
 
 // Load reads and compiles the configuration. What it shares with graphs of the same state is adopted from there; of what Keep was
@@ -42,6 +43,7 @@ func (s *Source) Load(state *runtime.State) *Loaded {
 	l := s.loadChanged(state)
 	if l == nil {
 		l = s.loadAll(state)
+		l.whole = true
 	}
 	l.began, l.Took = began, time.Since(began)
 	return l

@@ -50,6 +50,7 @@ type Supervisor struct {
 	globs    []string
 	marks    map[string]mark
 	touched  touched
+	heap     heapSettings
 }
 
 type request struct {
@@ -132,6 +133,7 @@ func errorCount(d parser.Diagnostics) string {
 // fails is an *ErrConfig.
 func (s *Supervisor) Run(ctx context.Context, stop <-chan Stop) error {
 	began := time.Now()
+	s.heap.beforeFirst()
 	l := s.Source.Load(runtime.NewState())
 	s.ls = &listeners{open: map[string]*listener{}, limit: &accepting{}}
 	if l.Graph != nil && s.Admit != nil {
@@ -157,6 +159,8 @@ func (s *Supervisor) Run(ctx context.Context, stop <-chan Stop) error {
 	if s.Ready != nil {
 		s.Ready(s.ls.addresses())
 	}
+	l = nil
+	s.heap.giveBack()
 	st := s.loop(ctx, stop, w)
 	s.ls.close()
 	s.end(ctx, st, stop)
@@ -341,6 +345,9 @@ func (s *Supervisor) loadAndSwap(reopen bool) (l *Loaded, ok bool) {
 	s.engine.Swap(l.Graph)
 	s.ls.commit(p)
 	s.Source.Keep(l)
+	if l.whole {
+		s.heap.giveBack()
+	}
 	if reopen {
 		state.Reopen(func(err error) { s.logf(runtime.LogErr, "reopening a log: %v", err) })
 	}

@@ -80,7 +80,7 @@ func newCompiler(tree *parser.Tree, modules []*Module, o Options) *Compiler {
 	if o.State == nil {
 		o.State = NewState()
 	}
-	g := &Graph{State: o.State, Process: map[string][]string{}, Hash: o.Hash, conf: make([]any, moduleCount.Load()), whole: &unit{refs: 1},
+	g := &Graph{State: o.State, Process: map[string][]string{}, Hash: o.Hash, whole: &unit{refs: 1},
 		mainHash: hashMain(tree.Root), serverRoot: tree.ServerRoot}
 	return &Compiler{Graph: g, Tree: tree, Offline: o.Offline, Test: o.Test, told: map[finding]*parser.Diagnostic{},
 		units: map[*Server]*unit{}, nodes: map[*Server]*parser.Node{}}
@@ -109,13 +109,13 @@ func (c *Compiler) PrivateHandlers() (all []PrivateHandler) {
 }
 
 func (c *Compiler) newServer(at parser.Place) *Server {
-	s := &Server{modules: c.Graph.modules, Place: at, conf: make([]any, moduleCount.Load()), Errors: StderrLog}
+	s := &Server{modules: c.Graph.modules, Place: at, Errors: StderrLog}
 	s.Dir = c.NewDir()
 	return s
 }
 
 // NewDir returns an empty per-directory configuration.
-func (c *Compiler) NewDir() *DirConfig { return &DirConfig{conf: make([]any, moduleCount.Load())} }
+func (c *Compiler) NewDir() *DirConfig { return &DirConfig{} }
 
 func (c *Compiler) walk(nodes []*parser.Node, in *Cmd) {
 	for _, n := range nodes {
@@ -356,6 +356,7 @@ func (c *Compiler) finish() {
 	}
 	// PostServer and PostConfig may have given a server its configuration of a module: hooks are bound after them.
 	for _, u := range c.compiled {
+		u.server.conf.trim()
 		u.server.Dir.bindPhases()
 	}
 	for _, u := range append(g.units[:len(g.units):len(g.units)], g.whole) {
@@ -373,10 +374,8 @@ func (c *Compiler) inherit(s *Server, main *base) {
 	if s.Errors == StderrLog {
 		s.Errors = main.errors
 	}
-	for _, m := range c.Graph.modules.list {
-		s.conf[m.index] = mergeConf(m.MergeServer, main.conf[m.index], s.conf[m.index])
-		s.Dir.conf[m.index] = mergeConf(m.MergeDir, main.dir[m.index], s.Dir.conf[m.index])
-	}
+	s.conf = s.conf.over(&main.conf, c.Graph.modules, mergeServerOf)
+	s.Dir.conf = s.Dir.conf.over(&main.dir, c.Graph.modules, mergeDirOf)
 	s.Dir.Core = s.Dir.Core.over(&main.core)
 	join := func(a, b []*Section) []*Section { return append(a[:len(a):len(a)], b...) }
 	s.Directories = join(main.directories, s.Directories)

@@ -35,7 +35,7 @@ type Server struct {
 	locations   locationIndex
 	directories directoryIndex
 
-	conf     []any // per-server configuration by module
+	conf     confs // what modules keep of it
 	modules  *moduleSet
 	memoSize memoCount
 }
@@ -98,11 +98,11 @@ type ListenAddr struct {
 // DirConfig is one per-directory configuration: of a section as written, or merged. Immutable once compiled.
 type DirConfig struct {
 	Core CoreDir
-	conf []any
+	conf confs
 
 	// Set on merged configurations only.
 	server *Server
-	phases [nPhases][]func(*Request) Result
+	phases *phases
 	next   memo
 }
 
@@ -208,48 +208,48 @@ func (c *CoreDir) over(b *CoreDir) CoreDir {
 
 // ServerConf returns the module's configuration of s, nil where no directive made one.
 func ServerConf[T any](s *Server, m *Module) *T {
-	v, _ := s.conf[m.index].(*T)
+	v, _ := s.conf.get(m.index).(*T)
 	return v
 }
 
 // OwnServerConf returns the module's configuration of s to write to, made new at the first call. Only while compiling.
 func OwnServerConf[T any](s *Server, m *Module) *T {
-	if v, ok := s.conf[m.index].(*T); ok {
+	if v, ok := s.conf.get(m.index).(*T); ok {
 		return v
 	}
 	v := new(T)
-	s.conf[m.index] = v
+	s.conf.put(m.index, v)
 	return v
 }
 
 // GraphConf returns what the module keeps of a whole Graph, nil where it keeps nothing.
 func GraphConf[T any](g *Graph, m *Module) *T {
-	v, _ := g.conf[m.index].(*T)
+	v, _ := g.conf.get(m.index).(*T)
 	return v
 }
 
 // OwnGraphConf returns what the module keeps of a whole Graph to write to, made new at the first call. Only while compiling.
 func OwnGraphConf[T any](g *Graph, m *Module) *T {
-	if v, ok := g.conf[m.index].(*T); ok {
+	if v, ok := g.conf.get(m.index).(*T); ok {
 		return v
 	}
 	v := new(T)
-	g.conf[m.index] = v
+	g.conf.put(m.index, v)
 	return v
 }
 
 // DirConf returns the module's configuration of d, nil where no directive made one.
 func DirConf[T any](d *DirConfig, m *Module) *T {
-	v, _ := d.conf[m.index].(*T)
+	v, _ := d.conf.get(m.index).(*T)
 	return v
 }
 
 // OwnDirConf returns the module's configuration of d to write to, made new at the first call. Only while compiling.
 func OwnDirConf[T any](d *DirConfig, m *Module) *T {
-	if v, ok := d.conf[m.index].(*T); ok {
+	if v, ok := d.conf.get(m.index).(*T); ok {
 		return v
 	}
 	v := new(T)
-	d.conf[m.index] = v
+	d.conf.put(m.index, v)
 	return v
 }

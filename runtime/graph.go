@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"sort"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"pinion/runtime/table"
@@ -38,7 +39,7 @@ type Graph struct {
 
 	modules    *moduleSet
 	httpCore   *Module                       // http_core, in whose name the head of an answer is refused; nil without it
-	conf       []any                         // what modules keep of the whole Graph
+	conf       confs                         // what modules keep of the whole Graph
 	addrs      map[netip.AddrPort]*nameChain // by address; port 0 stands for every port
 	any        map[uint16]*nameChain         // of "*:port", by port
 	uses       uses
@@ -56,15 +57,23 @@ type boundHook struct {
 	always bool
 }
 
-// moduleSet is the modules of a Graph, and their hooks in the order that they run. Immutable.
+// moduleSet is the modules of a Graph, and their hooks in the order that they run. Safe for concurrent use.
 type moduleSet struct {
-	list  []*Module
-	hooks [nPhases][]boundHook
+	list    []*Module
+	byIndex [maxModules]*Module
+	hooks   [nPhases][]boundHook
+
+	mu    sync.Mutex // guards bound; taken when configurations are merged
+	bound map[moduleBits]*phases
 }
 
+// phases are the hooks that run for a configuration.
+type phases [nPhases][]func(*Request) Result
+
 func newModuleSet(modules []*Module) *moduleSet {
-	set := &moduleSet{list: modules}
+	set := &moduleSet{list: modules, bound: map[moduleBits]*phases{}}
 	for _, m := range modules {
+		set.byIndex[m.index] = m
 		for _, h := range m.Hooks {
 			set.hooks[h.Phase] = append(set.hooks[h.Phase], boundHook{h.Run, m.index, h.Order, h.Always})
 		}
@@ -74,6 +83,26 @@ func newModuleSet(modules []*Module) *moduleSet {
 		set.hooks[p] = hooks
 	}
 	return set
+}
+
+// phasesOf keeps of each phase's hooks those whose module is in have, or that are always there. Most servers have the same modules, so
+// they share theirs.
+func (set *moduleSet) phasesOf(have moduleBits) *phases {
+	set.mu.Lock()
+	defer set.mu.Unlock()
+	if p := set.bound[have]; p != nil {
+		return p
+	}
+	all := new(phases)
+	for p := range all {
+		for _, h := range set.hooks[p] {
+			if h.always || have.has(h.module) {
+				all[p] = append(all[p], h.run)
+			}
+		}
+	}
+	set.bound[have] = all
+	return all
 }
 
 // Engine returns the engine that serves the graph, nil for one that was never served. ChildInit sees it.

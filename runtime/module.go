@@ -99,7 +99,9 @@ var moduleCount atomic.Int32
 
 // Define gives the module its place in every table of configurations. Call it in a package-level variable.
 func Define(m Module) *Module {
-	m.index = int(moduleCount.Add(1) - 1)
+	if m.index = int(moduleCount.Add(1) - 1); m.index >= maxModules {
+		panic("runtime: more modules than maxModules")
+	}
 	return &m
 }
 

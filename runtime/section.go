@@ -83,10 +83,7 @@ func (d *DirConfig) With(s *Section) *DirConfig {
 }
 
 func mergeDir(s *Server, base, add *DirConfig) *DirConfig {
-	d := &DirConfig{server: s, conf: make([]any, len(base.conf)), Core: add.Core.over(&base.Core)}
-	for _, m := range s.modules.list {
-		d.conf[m.index] = mergeConf(m.MergeDir, base.conf[m.index], add.conf[m.index])
-	}
+	d := &DirConfig{server: s, conf: add.conf.over(&base.conf, s.modules, mergeDirOf), Core: add.Core.over(&base.Core)}
 	d.bindPhases()
 	return d
 }
@@ -103,13 +100,7 @@ func mergeConf(merge func(base, add any) any, base, add any) any {
 
 // bindPhases keeps of each phase's hooks those whose module has something to say here.
 func (d *DirConfig) bindPhases() {
-	for p := range d.phases {
-		for _, h := range d.server.modules.hooks[p] {
-			if h.always || d.conf[h.module] != nil || d.server.conf[h.module] != nil {
-				d.phases[p] = append(d.phases[p], h.run)
-			}
-		}
-	}
+	d.phases = d.server.modules.phasesOf(d.conf.set.or(d.server.conf.set))
 }
 
 // locationIndex finds the <Location> sections of a path without trying each.

@@ -31,16 +31,15 @@ type base struct {
 	docRoot     Opt[string]
 	errors      *ErrorLog
 	core        CoreDir
-	conf, dir   []any
+	conf, dir   confs
 	directories []*Section
 	locations   []*Section
 	proxySects  []*Section
 }
 
 func baseOf(s *Server) *base {
-	clone := func(all []any) []any { return append([]any(nil), all...) }
 	return &base{settings: s.Settings, admin: s.Admin, docRoot: s.DocRoot, errors: s.Errors, core: s.Dir.Core,
-		conf: clone(s.conf), dir: clone(s.Dir.conf), directories: s.Directories, locations: s.Locations, proxySects: s.ProxySects}
+		conf: s.conf.clone(), dir: s.Dir.conf.clone(), directories: s.Directories, locations: s.Locations, proxySects: s.ProxySects}
 }
 
 // newUnit begins a server: what is watched, adopted and reported from now on belongs to it.

@@ -12,10 +12,15 @@ import (
 // facts are what a server's directives say of sticky sessions. They are kept, as a later Graph may take the server over without
 // its directives.
 type facts struct {
-	set     []string                // names of cookies that something sets
-	edits   []string                // what Header edit Set-Cookie makes
-	cookies []cookie                // whose values are known
-	sticky  map[string]parser.Place // where the stickysession of a balancer stands, by the balancer's name
+	set     []string   // names of cookies that something sets
+	edits   []string   // what Header edit Set-Cookie makes
+	cookies []cookie   // whose values are known
+	sticky  []stickyAt // where the stickysession of a balancer stands; the last one counts
+}
+
+type stickyAt struct {
+	balancer string
+	place    parser.Place
 }
 
 // known keeps the facts apart from what requests see.
@@ -219,10 +224,7 @@ func (f *facts) stickySession(n *parser.Node) {
 		for _, a := range args {
 			if rest, ok := strings.CutPrefix(strings.ToLower(a), "balancer://"); ok {
 				name, _, _ := strings.Cut(rest, "/")
-				if f.sticky == nil {
-					f.sticky = map[string]parser.Place{}
-				}
-				f.sticky["balancer://"+name] = at
+				f.sticky = append(f.sticky, stickyAt{"balancer://" + name, at})
 				break
 			}
 		}
@@ -232,8 +234,10 @@ func (f *facts) stickySession(n *parser.Node) {
 // place is where the balancer's stickysession stands, or the balancer itself where that can't be told.
 func (k *checker) place(b *proxy.Balancer) parser.Place {
 	if f := runtime.ServerConf[facts](b.Server, known); f != nil {
-		if at, ok := f.sticky[b.Name]; ok {
-			return at
+		for i := len(f.sticky) - 1; i >= 0; i-- {
+			if f.sticky[i].balancer == b.Name {
+				return f.sticky[i].place
+			}
 		}
 	}
 	return b.Place
