@@ -128,6 +128,9 @@ func formatErrors(errs []error) string {
 // Sort brings the diagnostics into file order: files as Tree.Files has them, then all others by name; within
 // a file by offset; at one place errors first, else as they were found.
 func (d Diagnostics) Sort(files []string) {
+	if len(d) < 2 {
+		return
+	}
 	rank := make(map[string]int, len(files))
 	for i, f := range files {
 		rank[f] = i

@@ -26,6 +26,7 @@ func manyVHosts(tb testing.TB, n int) string {
     BalancerMember http://127.0.0.1:13001 route=1
     BalancerMember http://127.0.0.1:13002 route=2
   </Proxy>
+  Header add Set-Cookie "ROUTEID=.%{BALANCER_WORKER_ROUTE}e; path=/" env=BALANCER_ROUTE_CHANGED
   RewriteEngine On
   RewriteCond %{HTTP_HOST} ^v@
   RewriteRule ^/old(.*)$ /new$1 [R=301,L]

@@ -312,6 +312,9 @@ func (c *Cmd) Notef(code, format string, args ...any) *parser.Diagnostic {
 }
 
 func sortDiagnostics(diags []*parser.Diagnostic, tree *parser.Tree) {
+	if len(diags) < 2 {
+		return
+	}
 	order := make(map[string]int, len(tree.Files))
 	for i, f := range tree.Files {
 		order[f] = i
@@ -339,7 +342,6 @@ func (c *Compiler) finish() {
 		}
 		sealServer(u.server)
 	}
-	c.warnSameNames()
 	for _, m := range g.modules.list {
 		if m.PostServer != nil {
 			for _, u := range c.compiled {
@@ -363,7 +365,7 @@ func (c *Compiler) finish() {
 		g.Files = append(g.Files, u.files...)
 		g.Folders = append(g.Folders, u.folders...)
 	}
-	g.indexVHosts()
+	c.indexVHosts()
 }
 
 // inherit lays the vhost s over the main server (fixup_virtual_hosts).

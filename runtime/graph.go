@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/netip"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -158,7 +159,10 @@ type namePattern struct {
 	index int
 }
 
-func (c *nameChain) add(s *Server, address string) {
+// add puts the server of u at the end. It calls same for each of its names that is taken, with the place of the one that has it. A
+// server that was given no name has that of another by now: it is in the index, and tells nobody.
+func (c *nameChain) add(u *unit, address string, same func(name, first int)) {
+	s := u.server
 	i := len(c.servers) - 1 // servers are added one after the other, each with all of its addresses
 	known := i >= 0 && c.servers[i] == s
 	if !known {
@@ -171,25 +175,37 @@ func (c *nameChain) add(s *Server, address string) {
 	if known {
 		return
 	}
-	put := func(m map[string]int, k string) {
-		if _, ok := m[k]; !ok {
-			m[k] = i
+	for k, n := range u.names {
+		if first := c.put(n.name, i); first != i {
+			same(k, first)
 		}
 	}
 	if s.ServerName != "" {
-		put(c.exact, lowerASCII(s.ServerName))
+		c.put(lowerASCII(s.ServerName), i)
 	}
-	for _, a := range s.Aliases {
-		a = lowerASCII(a)
-		switch {
-		case !strings.ContainsAny(a, "*?"):
-			put(c.exact, a)
-		case strings.HasPrefix(a, "*.") && !strings.ContainsAny(a[2:], "*?"):
-			put(c.suffix, a[1:])
-		default:
-			c.pattern = append(c.pattern, namePattern{a, i})
+}
+
+// put makes a name lead to the i-th server, unless it leads to an earlier one. It returns which one it leads to.
+func (c *nameChain) put(name string, i int) int {
+	m := c.exact
+	switch {
+	case !strings.ContainsAny(name, "*?"):
+	case strings.HasPrefix(name, "*.") && !strings.ContainsAny(name[2:], "*?"):
+		m, name = c.suffix, name[1:]
+	default:
+		for _, p := range c.pattern {
+			if p.glob == name {
+				return p.index
+			}
 		}
+		c.pattern = append(c.pattern, namePattern{name, i})
+		return i
 	}
+	first, ok := m[name]
+	if !ok {
+		m[name], first = i, i
+	}
+	return first
 }
 
 // find returns the server of host, which is in lower case and without a port.
@@ -226,31 +242,53 @@ func (c *nameChain) find(host string) *Server {
 	return c.servers[best]
 }
 
-// newChain makes one for about n servers.
+// newChain makes one for about n names.
 func newChain(n int) *nameChain {
-	return &nameChain{servers: make([]*Server, 0, n), exact: make(map[string]int, n), suffix: map[string]int{}, address: map[string]int{}}
+	return &nameChain{servers: make([]*Server, 0, n/2), exact: make(map[string]int, n), suffix: map[string]int{}, address: map[string]int{}}
 }
 
-func (g *Graph) indexVHosts() {
+func (c *Compiler) indexVHosts() {
+	g := c.Graph
 	g.addrs = map[netip.AddrPort]*nameChain{}
 	g.any = map[uint16]*nameChain{}
-	size := len(g.Servers) // of the first chain: mostly it holds all
-	for _, s := range g.Servers[1:] {
-		for _, a := range s.Addrs {
-			if !a.IP.IsValid() || a.IP.IsUnspecified() {
-				if g.any[a.Port] == nil {
-					g.any[a.Port], size = newChain(size), 0
+	size := 2 * len(g.Servers) // names in the first chain: mostly it holds all
+	for _, u := range g.units[1:] {
+		var told []int
+		for _, a := range u.server.Addrs {
+			chain, made := g.chainAt(a, size)
+			if made {
+				size = 0
+			}
+			chain.add(u, a.Host, func(i, first int) {
+				if !slices.Contains(told, i) {
+					told = append(told, i)
+					c.warnSameName(u, i, c.unitOf(chain.servers[first]))
 				}
-				g.any[a.Port].add(s, a.Host)
-				continue
-			}
-			k := netip.AddrPortFrom(a.IP, a.Port)
-			if g.addrs[k] == nil {
-				g.addrs[k], size = newChain(size), 0
-			}
-			g.addrs[k].add(s, a.Host)
+			})
 		}
 	}
+}
+
+// chainAt returns the chain of an address, made for about n names where there is none.
+func (g *Graph) chainAt(a ListenAddr, n int) (chain *nameChain, made bool) {
+	if !a.IP.IsValid() || a.IP.IsUnspecified() {
+		if chain = g.any[a.Port]; chain == nil {
+			chain, made = newChain(n), true
+			g.any[a.Port] = chain
+		}
+		return chain, made
+	}
+	k := netip.AddrPortFrom(a.IP, a.Port)
+	if chain = g.addrs[k]; chain == nil {
+		chain, made = newChain(n), true
+		g.addrs[k] = chain
+	}
+	return chain, made
+}
+
+// unitOf finds the unit of a server of the graph.
+func (c *Compiler) unitOf(s *Server) *unit {
+	return c.Graph.units[slices.Index(c.Graph.Servers, s)]
 }
 
 // chain returns the virtual hosts of a connection's local address, nil where only the main server answers.

@@ -2,47 +2,27 @@ package runtime
 
 import (
 	"fmt"
-	"net/netip"
 	"strings"
 
 	"pinion/grammar"
 	"pinion/parser"
 )
 
-// warnSameNames tells of a virtual host's name that an earlier one at the same address has: it is never reached by it.
+// warnSameName tells of the i-th name of u, which an earlier virtual host at the same address has: it is never reached by it.
 // httpd is silent about it, and people look for the reason for hours.
-func (c *Compiler) warnSameNames() {
-	type key struct {
-		ip   netip.Addr
-		port uint16
-		name string
-	}
-	type place struct {
-		u *unit
-		i int // of the name
-	}
-	first := make(map[key]place, 2*len(c.Graph.units))
-	for _, u := range c.Graph.units[1:] {
-		var told map[string]bool
-		for i, n := range u.names {
-			for _, a := range u.server.Addrs {
-				k := key{a.IP, a.Port, n.name}
-				switch have := first[k]; {
-				case have.u == nil:
-					first[k] = place{u, i}
-				case have.u != u && !told[n.name]:
-					if told == nil {
-						told = map[string]bool{}
-					}
-					told[n.name] = true
-					c.Report(&parser.Diagnostic{Severity: parser.Warning, Code: "duplicate-name", Place: u.placeOf(i),
-						Summary: fmt.Sprintf("an earlier virtual host at this address has the name %q: requests for it go there", n.name),
-						Detail:  "remove one of the two, or put what they hold together",
-						Also:    []parser.Related{{Summary: "the earlier one", Place: have.u.placeOf(have.i)}}})
-				}
-			}
+func (c *Compiler) warnSameName(u *unit, i int, first *unit) {
+	name := u.names[i].name
+	earlier := first.server.Place
+	for j, n := range first.names {
+		if n.name == name {
+			earlier = first.placeOf(j)
+			break
 		}
 	}
+	c.Report(&parser.Diagnostic{Severity: parser.Warning, Code: "duplicate-name", Place: u.placeOf(i),
+		Summary: fmt.Sprintf("an earlier virtual host at this address has the name %q: requests for it go there", name),
+		Detail:  "remove one of the two, or put what they hold together",
+		Also:    []parser.Related{{Summary: "the earlier one", Place: earlier}}})
 }
 
 // hostName is a name that a virtual host is given, in lower case, and where: zero where that is in another file than its section.

@@ -173,7 +173,6 @@ func postConfig(c *runtime.Compiler) {
 	}
 	own := runtime.OwnGraphConf[graphConf](c.Graph, Module)
 	own.schedule = s
-	seen := map[*proxy.WorkerState]bool{}
 	for _, v := range c.Graph.Servers {
 		pc := proxy.ConfOf(v)
 		for _, w := range pc.Workers {
@@ -186,8 +185,7 @@ func postConfig(c *runtime.Compiler) {
 		for _, b := range pc.Balancers {
 			for _, w := range b.Members {
 				// A balancer that virtual hosts inherit is checked once.
-				if w.State != nil && !seen[w.State] {
-					seen[w.State] = true
+				if w.State != nil && w.Server == v {
 					own.members = append(own.members, w)
 				}
 			}

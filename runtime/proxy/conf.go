@@ -57,7 +57,7 @@ type ServerConf struct {
 	reverse    *Worker         // the generic worker; in the main server only
 	own        int             // how many of Mounts are the main server's
 	runtimeDir string          // what sockets are relative to; in the main server only
-	key        string          // names the server over reloads
+	name, key  string          // the latter names the server over reloads: the former, with a number where others have it, too
 	saved      *store          // BalancerPersist's; nil where that is Off
 	server     *runtime.Server // whose it is, from postServer on: a virtual host that says nothing has the main server's
 }
@@ -99,7 +99,7 @@ func mergeServer(base, add *ServerConf) *ServerConf {
 	n.Via, n.MaxForwards, n.Timeout = add.Via.Over(base.Via), add.MaxForwards.Over(base.MaxForwards), add.Timeout.Over(base.Timeout)
 	n.BadHeader, n.IOBuffer, n.RecvBuffer = add.BadHeader.Over(base.BadHeader), add.IOBuffer.Over(base.IOBuffer), add.RecvBuffer.Over(base.RecvBuffer)
 	n.SourceAddress, n.Status = add.SourceAddress.Over(base.SourceAddress), add.Status.Over(base.Status)
-	n.saved, n.server = nil, nil
+	n.saved, n.server, n.name = nil, nil, ""
 	n.blocks = append(slices.Clip(base.blocks), add.blocks...)
 	n.Growth, n.FlagR = add.Growth.Over(base.Growth), add.FlagR.Over(base.FlagR)
 	return &n

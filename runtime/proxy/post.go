@@ -13,7 +13,7 @@ import (
 
 // graphConf is what mod_proxy keeps of a whole Graph.
 type graphConf struct {
-	keys  map[*ServerConf]string // while compiling: serverKey of each that has one
+	keys  map[*ServerConf]string // while compiling: those of the servers that are compiled
 	store *store                 // BalancerPersist's; nil where no server has it
 }
 
@@ -41,24 +41,32 @@ func postServer(c *runtime.Compiler, s *runtime.Server) {
 	}
 }
 
-// keys names the servers over reloads. Of several of one name and address each further one gets a number.
+// keys names the servers over reloads: by name and address; of several that are alike each further one gets a number. Where that
+// makes a server another one that was taken over from the graph before, all are compiled again.
 func keys(c *runtime.Compiler) map[*ServerConf]string {
 	own := runtime.OwnGraphConf[graphConf](c.Graph, Module)
 	if own.keys != nil {
 		return own.keys
 	}
-	own.keys = make(map[*ServerConf]string, len(c.Graph.Servers))
+	own.keys = map[*ServerConf]string{}
 	count := make(map[string]int, len(c.Graph.Servers))
 	for _, v := range c.Graph.Servers {
 		conf := runtime.ServerConf[ServerConf](v, Module)
 		if conf == nil || own.keys[conf] != "" || conf.server != nil && conf.server != v {
-			continue
+			continue // none of its own
 		}
-		key := serverKey(v)
+		if conf.name == "" {
+			conf.name = serverKey(v)
+		}
+		key := conf.name
 		if count[key]++; count[key] > 1 {
 			key += "#" + strconv.Itoa(count[key])
 		}
-		own.keys[conf] = key
+		if conf.server == nil {
+			own.keys[conf] = key
+		} else if conf.key != key {
+			c.Outdate()
+		}
 	}
 	return own.keys
 }
@@ -66,12 +74,10 @@ func keys(c *runtime.Compiler) map[*ServerConf]string {
 // postConfig looks whether servers that are taken over from the graph before still have their keys, and finds what BalancerPersist
 // saves.
 func postConfig(c *runtime.Compiler) {
+	keys(c)
 	own := runtime.OwnGraphConf[graphConf](c.Graph, Module)
-	for conf, key := range keys(c) {
-		if conf.key != key {
-			c.Outdate()
-		}
-		if conf.saved != nil {
+	for _, s := range c.Graph.Servers {
+		if conf := ConfOf(s); conf.saved != nil {
 			own.store = conf.saved
 		}
 	}
