@@ -150,13 +150,21 @@ func (l *loader) includeFolderMatches(dir, first, rest string, more bool, in inc
 		l.missing(in, "no matches for the wildcard "+first+" in "+dir)
 	}
 	slices.Sort(names)
-	for _, name := range names {
+	var next *ahead
+	if !more && len(names) >= aheadFrom {
+		next = l.lookAhead(dir, names)
+		defer next.end()
+	}
+	for i, name := range names {
 		if l.leaving() {
 			return
 		}
-		if path := filepath.Join(dir, name); more {
+		switch path := filepath.Join(dir, name); {
+		case more:
 			l.includeMatches(path, rest, in)
-		} else {
+		case next != nil:
+			l.includeLooked(path, in, next.at(i))
+		default:
 			l.includeOne(path, in)
 		}
 	}
@@ -164,9 +172,20 @@ func (l *loader) includeFolderMatches(dir, first, rest string, more bool, in inc
 
 // includeOne reads a file or all files below a folder.
 func (l *loader) includeOne(path string, in inclusion) {
+	if l.files[path] != nil {
+		l.includeLooked(path, in, nil)
+		return
+	}
+	f := looked{}
+	f.info, f.err = l.fs.Stat(path)
+	l.includeLooked(path, in, &f)
+}
+
+// includeLooked is includeOne for what was looked at already; f is nil for a file that was read before.
+func (l *loader) includeLooked(path string, in inclusion, f *looked) {
 	p := l.files[path]
 	if p == nil {
-		info, err := l.fs.Stat(path)
+		info, err := f.info, f.err
 		switch {
 		case err != nil:
 			l.watch(path)
@@ -190,7 +209,10 @@ func (l *loader) includeOne(path string, in inclusion) {
 				return
 			}
 		}
-		if p, err = l.parse(path, info); err != nil {
+		if p, err = f.parsed, f.failed; p == nil && err == nil {
+			p, err = l.parse(path, info)
+		}
+		if err != nil {
 			l.watch(path)
 			l.unopened(in, "configuration file "+path, err)
 			return

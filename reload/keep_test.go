@@ -141,7 +141,7 @@ func (m *manyFiles) host(i int) string {
 
 // change changes something; after a load that was refused, it repairs what it changed last.
 func (m *manyFiles) change(step int, refused bool) {
-	name := fmt.Sprintf("sites/%02d.conf", m.rand.IntN(24))
+	name := fmt.Sprintf("sites/%02d.conf", m.rand.IntN(80))
 	if refused {
 		write(m.t, m.path(m.last), fmt.Sprintf("<VirtualHost *:18999>\nServerName repaired%d.example\n</VirtualHost>\n", step))
 		return
@@ -153,7 +153,7 @@ func (m *manyFiles) change(step int, refused bool) {
 	case k == 1:
 		_ = os.Remove(m.path(name))
 	case k == 2:
-		_ = os.Rename(m.path(name), m.path(fmt.Sprintf("sites/%02d.conf", m.rand.IntN(24))))
+		_ = os.Rename(m.path(name), m.path(fmt.Sprintf("sites/%02d.conf", m.rand.IntN(80))))
 	default:
 		write(m.t, m.path(name), m.host(step))
 	}
@@ -165,7 +165,7 @@ func TestLoadChangedIsLoad(t *testing.T) {
 	t.Logf("seed %d", seed)
 	m := &manyFiles{t: t, dir: t.TempDir(), rand: rand.New(rand.NewPCG(seed, 1))}
 	m.main(0)
-	for i := range 24 {
+	for i := range 80 {
 		write(t, m.path(fmt.Sprintf("sites/%02d.conf", i)), fmt.Sprintf("<VirtualHost *:18999>\nServerName first%d.example\n</VirtualHost>\n", i))
 	}
 	source := func() *Source {
