@@ -155,8 +155,18 @@ func (e *Engine) Serve(nc net.Conn, gone *atomic.Bool) {
 	e.open.Add(1)
 	go func() {
 		defer e.open.Done()
+		growStack(0)
 		e.serve(nc, gone)
 	}()
+}
+
+// growStack makes the goroutine's stack large enough for a request while there is nothing on it. Else it grows three
+// times on its way down, and each time all that lies on it is moved: an eighth of the processor time of a connection for one request.
+//
+//go:noinline
+func growStack(i int) byte {
+	var frame [8 << 10]byte
+	return frame[i]
 }
 
 func (e *Engine) serve(nc net.Conn, gone *atomic.Bool) {
