@@ -32,7 +32,7 @@ type Conn struct {
 	nc  net.Conn
 	tcp *net.TCPConn    // nil unless nc is plain TCP
 	raw syscall.RawConn // nil unless nc is plain TCP or a unix socket
-	fd  int             // of raw
+	fd  int             // of raw, valid until Close: the owner uses it without nc's lock, as nobody else closes nc
 
 	rb   []byte // read buffer or nil; rb[r:w] is unread
 	r, w int
@@ -68,7 +68,7 @@ func NewConn(nc net.Conn) *Conn {
 	case *net.TCPConn, *net.UnixConn:
 		raw, err := nc.(syscall.Conn).SyscallConn()
 		if err == nil {
-			c.fd, err = descriptor(raw)
+			err = raw.Control(func(fd uintptr) { c.fd = int(fd) })
 		}
 		if err == nil {
 			c.raw = raw
@@ -201,11 +201,11 @@ func (c *Conn) filled() error {
 //
 // It tries to read at the first call. To wait first would save the system call that says EAGAIN, but loses the
 // wake-up for bytes that came before: RawConn.Read forgets an edge that it has not been waiting for. See awaitRaw.
-func (c *Conn) fillRaw(fd uintptr) bool {
+func (c *Conn) fillRaw(uintptr) bool {
 	if c.rb == nil {
 		c.rb = getBuffer()
 	}
-	n, err := recv(int(fd), c.rb[c.w:], 0)
+	n, err := recv(c.fd, c.rb[c.w:], 0)
 	if err != nil || n == 0 {
 		if c.w == 0 {
 			c.releaseRead()

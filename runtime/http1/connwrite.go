@@ -131,7 +131,7 @@ func (c *Conn) awaitRaw(fd uintptr) bool {
 		return true
 	}
 	c.sent = true
-	n, err := send(int(fd), c.wb)
+	n, err := send(c.fd, c.wb)
 	if n > 0 {
 		c.out.Add(int64(n))
 	}

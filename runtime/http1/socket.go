@@ -43,13 +43,6 @@ func send(fd int, p []byte) (n int, err error) {
 	}
 }
 
-// descriptor is a socket's, which stays valid until nc is closed. The Conn's owner uses it without the lock of its net.Conn,
-// as nobody else closes it: see Conn.Close.
-func descriptor(raw syscall.RawConn) (fd int, err error) {
-	err = raw.Control(func(f uintptr) { fd = int(f) })
-	return fd, err
-}
-
 // opError is the error that nc's own methods would return.
 func (c *Conn) opError(op string, err error) error {
 	return &net.OpError{Op: op, Net: c.nc.LocalAddr().Network(), Source: c.nc.LocalAddr(), Addr: c.nc.RemoteAddr(),
