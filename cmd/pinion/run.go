@@ -166,6 +166,7 @@ func (c *runCmd) source(path string) reload.Source {
 
 // serve runs the configuration in the foreground until a signal ends it.
 func (c *runCmd) serve(path string) error {
+	spaceCollections()
 	s := reload.New(c.source(path))
 	s.Debounce = c.Debounce
 	if c.NoWatch {

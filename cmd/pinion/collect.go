@@ -1,0 +1,19 @@
+package main
+
+import "os"
+
+// ballastSize bounds from below what is allocated between two collections. What lives is a few megabytes, so that a busy server
+// would collect several times a second. Measured, for at most 16 MB more of resident memory: 2.5 % less processor time a request on
+// kept connections, 10 % where each request has a connection of its own. 32 MiB save no more.
+const ballastSize = 16 << 20
+
+// ballast is counted as memory in use when the next collection is planned. It is never written, so it takes address space and
+// no memory.
+var ballast []byte
+
+// spaceCollections makes collections rarer, unless the environment says how often they are to be.
+func spaceCollections() {
+	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
+		ballast = make([]byte, ballastSize)
+	}
+}
