@@ -7,13 +7,11 @@ import "os"
 // kept connections, 10 % where each request has a connection of its own. 32 MiB save no more.
 const ballastSize = 16 << 20
 
-// ballast is counted as memory in use when the next collection is planned. It is never written, so it takes address space and
-// no memory.
-var ballast []byte
-
-// spaceCollections makes collections rarer, unless the environment says how often they are to be.
-func spaceCollections() {
-	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
-		ballast = make([]byte, ballastSize)
+// ballast makes collections rarer for as long as it is kept, unless the environment says how often they are to be: it is
+// counted as memory in use when the next one is planned. It is never written, so it takes address space and no memory.
+func ballast() []byte {
+	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
+		return nil
 	}
+	return make([]byte, ballastSize)
 }
