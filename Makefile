@@ -4,7 +4,7 @@ GO ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 20s
 
-.PHONY: help build demo test race check generate fuzz record replay e2e e2e-packages bench clean
+.PHONY: help build demo test race check generate fuzz record replay e2e e2e-packages bench pgo clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,10 @@ e2e: build ## run the end-to-end tests with real parts: httpd, Tomcat, PHP-FPM, 
 
 bench: build ## measure pinion beside httpd, nginx and HAProxy in one run; prints ratios
 	$(GO) run ./cmd/bench
+
+pgo: ## take the compiler's profile anew (cmd/pinion/default.pgo), which go build uses by itself
+	$(GO) test ./cmd/pinion -trimpath -run '^$$' -bench Sticky -benchtime 6s -cpuprofile $(CURDIR)/cmd/pinion/default.pgo
+	rm -f pinion.test
 
 clean: ## remove what was built
 	rm -rf bin
