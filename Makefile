@@ -7,7 +7,7 @@ CHAOS_SEED ?= 1
 CHAOS_RUNS ?= 50
 CHAOS_STEPS ?= 200
 
-.PHONY: help build demo test race check generate fuzz chaos record replay e2e e2e-packages bench bench-packages clean
+.PHONY: help build demo test race check generate fuzz chaos record replay e2e e2e-packages bench bench-packages pgo clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,10 @@ bench-packages: ## install Debian's packages that bench needs (as root)
 
 bench: build ## measure pinion beside httpd, nginx and HAProxy; 20 to 30 minutes; writes docs/benchmarks.md (BENCH="--only a,b": a part, writes nothing)
 	$(GO) run ./cmd/bench $(or $(BENCH),--write docs/benchmarks.md)
+
+pgo: ## take the compiler's profile anew (cmd/pinion/default.pgo), which go build uses by itself
+	$(GO) test ./cmd/pinion -trimpath -run '^$$' -bench Sticky -benchtime 6s -cpuprofile $(CURDIR)/cmd/pinion/default.pgo
+	rm -f pinion.test
 
 clean: ## remove what was built
 	rm -rf bin

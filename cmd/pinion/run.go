@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	goruntime "runtime"
 	"slices"
 	"sort"
 	"strconv"
@@ -166,6 +167,7 @@ func (c *runCmd) source(path string) reload.Source {
 
 // serve runs the configuration in the foreground until a signal ends it.
 func (c *runCmd) serve(path string) error {
+	defer goruntime.KeepAlive(ballast())
 	s := reload.New(c.source(path))
 	s.Debounce = c.Debounce
 	if c.NoWatch {

@@ -203,37 +203,43 @@ func (l *accessLog) bind(c *runtime.Compiler, conf *conf) *parser.Diagnostic {
 	return nil
 }
 
-var lineBuffers = sync.Pool{New: func() any { b := make([]byte, 0, 512); return &b }}
+// line is one line in the making, used again for others.
+type line struct {
+	ctx
+	buf []byte
+}
+
+var lines = sync.Pool{New: func() any { return &line{buf: make([]byte, 0, 512)} }}
 
 func logTransaction(r *runtime.Request) runtime.Result {
 	conf := runtime.ServerConf[conf](r.Server, Module)
 	if conf == nil {
 		return runtime.Declined
 	}
-	c := ctx{first: r, last: r.Last()}
+	ln := lines.Get().(*line)
+	ln.ctx = ctx{first: r, last: r.Last()}
 	for _, l := range conf.logs {
-		l.write(&c)
+		l.write(ln)
 	}
 	for _, l := range conf.global {
-		l.write(&c)
+		l.write(ln)
 	}
+	ln.ctx = ctx{}
+	lines.Put(ln)
 	return runtime.OK
 }
 
-func (l *accessLog) write(c *ctx) {
-	if l.out == nil || l.cond != nil && !l.cond(c.first) {
+func (l *accessLog) write(ln *line) {
+	if l.out == nil || l.cond != nil && !l.cond(ln.first) {
 		return
 	}
-	buf := lineBuffers.Get().(*[]byte)
-	line := (*buf)[:0]
+	ln.buf = ln.buf[:0]
 	for _, it := range l.items {
-		line = it(line, c)
+		ln.buf = it(ln.buf, &ln.ctx)
 	}
-	if _, err := l.out.Write(line); err != nil {
-		c.first.Logf(Module, runtime.LogWarn, "AH00646", "Error writing to %s: %v", l.file, err)
+	if _, err := l.out.Write(ln.buf); err != nil {
+		ln.first.Logf(Module, runtime.LogWarn, "AH00646", "Error writing to %s: %v", l.file, err)
 	}
-	*buf = line
-	lineBuffers.Put(buf)
 }
 
 // Files returns the logs of a server, for reports.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -33,6 +32,7 @@ type Conn struct {
 	nc  net.Conn
 	tcp *net.TCPConn    // nil unless nc is plain TCP
 	raw syscall.RawConn // nil unless nc is plain TCP or a unix socket
+	fd  int             // of raw, valid until Close: the owner uses it without nc's lock, as nobody else closes nc
 
 	rb   []byte // read buffer or nil; rb[r:w] is unread
 	r, w int
@@ -51,8 +51,6 @@ type Conn struct {
 	werr    error
 	fillFn  func(fd uintptr) bool
 	awaitFn func(fd uintptr) bool
-	probeFn func(fd uintptr)
-	probed  [1]unix.PollFd
 	vec     [2][]byte
 	bufs    net.Buffers
 	small   [1]byte
@@ -68,9 +66,13 @@ func NewConn(nc net.Conn) *Conn {
 	c.tcp, _ = nc.(*net.TCPConn)
 	switch nc.(type) {
 	case *net.TCPConn, *net.UnixConn:
-		if raw, err := nc.(syscall.Conn).SyscallConn(); err == nil {
+		raw, err := nc.(syscall.Conn).SyscallConn()
+		if err == nil {
+			err = raw.Control(func(fd uintptr) { c.fd = int(fd) })
+		}
+		if err == nil {
 			c.raw = raw
-			c.fillFn, c.awaitFn, c.probeFn = c.fillRaw, c.awaitRaw, c.probeRaw
+			c.fillFn, c.awaitFn = c.fillRaw, c.awaitRaw
 		}
 	}
 	return c
@@ -185,8 +187,7 @@ func (c *Conn) filled() error {
 	}
 	switch {
 	case c.rerr != nil:
-		return &net.OpError{Op: "read", Net: c.nc.LocalAddr().Network(), Source: c.nc.LocalAddr(),
-			Addr: c.nc.RemoteAddr(), Err: os.NewSyscallError("read", c.rerr)}
+		return c.opError("read", c.rerr)
 	case c.rn == 0:
 		return io.EOF
 	}
@@ -200,14 +201,11 @@ func (c *Conn) filled() error {
 //
 // It tries to read at the first call. To wait first would save the system call that says EAGAIN, but loses the
 // wake-up for bytes that came before: RawConn.Read forgets an edge that it has not been waiting for. See awaitRaw.
-func (c *Conn) fillRaw(fd uintptr) bool {
+func (c *Conn) fillRaw(uintptr) bool {
 	if c.rb == nil {
 		c.rb = getBuffer()
 	}
-	n, err := unix.Read(int(fd), c.rb[c.w:])
-	for err == unix.EINTR {
-		n, err = unix.Read(int(fd), c.rb[c.w:])
-	}
+	n, err := recv(c.fd, c.rb[c.w:], 0)
 	if err != nil || n == 0 {
 		if c.w == 0 {
 			c.releaseRead()
@@ -309,7 +307,8 @@ func (c *Conn) Alive() bool {
 		return false
 	}
 	if c.raw != nil {
-		return c.raw.Control(c.probeFn) == nil && c.probed[0].Revents == 0
+		_, err := recv(c.fd, c.small[:], unix.MSG_PEEK)
+		return err == unix.EAGAIN
 	}
 	raw := c.underTLS()
 	if raw == nil {
@@ -317,16 +316,6 @@ func (c *Conn) Alive() bool {
 	}
 	n, err := peekByte(raw)
 	return err == unix.EAGAIN || err == nil && n > 0
-}
-
-// probeRaw asks what the socket has to tell. (That takes no memory, as peekByte does: each request to a backend asks.)
-func (c *Conn) probeRaw(fd uintptr) {
-	for {
-		c.probed[0] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN | unix.POLLRDHUP}
-		if _, err := unix.Poll(c.probed[:], 0); err != unix.EINTR {
-			return
-		}
-	}
 }
 
 // underTLS returns the socket of a TLS connection, nil if it has none.
@@ -367,10 +356,7 @@ func (c *Conn) Undelivered() bool {
 func peekByte(raw syscall.RawConn) (n int, err error) {
 	ctlErr := raw.Control(func(fd uintptr) {
 		var b [1]byte
-		n, _, err = unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
-		for err == unix.EINTR {
-			n, _, err = unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
-		}
+		n, err = recv(int(fd), b[:], unix.MSG_PEEK)
 	})
 	if ctlErr != nil {
 		return 0, ctlErr

@@ -52,6 +52,12 @@ func (c *Conn) Flush() error {
 	if len(c.wb) == 0 {
 		return nil
 	}
+	if c.raw != nil && !c.aborted.Load() {
+		if done, err := c.sendBuffered(); done || err != nil {
+			c.releaseWrite()
+			return err
+		}
+	}
 	if err := c.armWrite(); err != nil {
 		return err
 	}
@@ -59,6 +65,20 @@ func (c *Conn) Flush() error {
 	c.out.Add(int64(n))
 	c.releaseWrite()
 	return err
+}
+
+// sendBuffered writes what the socket takes at once, which is nearly always all: then nothing waits and no deadline is needed.
+func (c *Conn) sendBuffered() (done bool, err error) {
+	n, err := send(c.fd, c.wb)
+	c.out.Add(int64(n))
+	switch {
+	case n == len(c.wb):
+		return true, nil
+	case err != nil && err != unix.EAGAIN:
+		return false, c.opError("write", err)
+	}
+	c.wb = c.wb[:copy(c.wb, c.wb[n:])]
+	return false, nil
 }
 
 // FlushAwait writes what is buffered, waits for the first bytes of the answer and reads them: Flush and WaitReadable
@@ -106,14 +126,12 @@ func (c *Conn) awaitRaw(fd uintptr) bool {
 	if c.sent {
 		return c.fillRaw(fd)
 	}
-	if c.kept {
-		if c.probeRaw(fd); c.probed[0].Revents != 0 {
-			c.stale = true
-			return true
-		}
+	if c.kept && !c.Alive() {
+		c.stale = true
+		return true
 	}
 	c.sent = true
-	n, err := unix.Write(int(fd), c.wb)
+	n, err := send(c.fd, c.wb)
 	if n > 0 {
 		c.out.Add(int64(n))
 	}

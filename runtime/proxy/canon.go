@@ -173,7 +173,9 @@ func canonBalancer(r *runtime.Request, url string) runtime.Result {
 		r.Logf(Module, runtime.LogErr, "AH01157", "error parsing URL %s: %s", url, err)
 		return 400
 	}
-	r.Filename = proxyPrefix + balancerPrefix + n.host + "/" + n.path
+	if !isCanonical(url, "balancer", n.host, "", n.path) {
+		r.Filename = proxyPrefix + balancerPrefix + n.host + "/" + n.path
+	}
 	return runtime.OK
 }
 

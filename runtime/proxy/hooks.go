@@ -1,6 +1,10 @@
 package proxy
 
-import "pinion/runtime"
+import (
+	"sync"
+
+	"pinion/runtime"
+)
 
 // SchemeHandler sends r to the worker and its answer to the client: mod_proxy's scheme_handler. url is canonical and absolute,
 // "http://host:port/path?query". It answers OK for a request that was answered; 503 for one that
@@ -66,7 +70,17 @@ func Of(r *runtime.Request) *RequestState {
 	if s := runtime.RequestConf[RequestState](r, Module); s != nil {
 		return s
 	}
-	s := &RequestState{}
+	s := requestStates.Get().(*RequestState)
+	r.AtEnd(s)
 	runtime.SetRequestConf(r, Module, s)
 	return s
+}
+
+// requestStates are used again: they are half of what a request takes of memory.
+var requestStates = sync.Pool{New: func() any { return new(RequestState) }}
+
+// End gives the state back when the request has ended; the holds have ended before, as they were registered later.
+func (s *RequestState) End() {
+	*s = RequestState{}
+	requestStates.Put(s)
 }

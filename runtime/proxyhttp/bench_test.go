@@ -74,8 +74,8 @@ func TestAllocations(t *testing.T) {
 	}
 	got := testing.AllocsPerRun(1000, trip)
 	t.Logf("%v allocations", got)
-	if got > 12 {
-		t.Errorf("expected at most 12 allocations, found %v", got)
+	if got > maxAllocations {
+		t.Errorf("expected at most %v allocations, found %v", maxAllocations, got)
 	}
 }
 

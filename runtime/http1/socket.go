@@ -1,0 +1,12 @@
+package http1
+
+import (
+	"net"
+	"os"
+)
+
+// opError is the error that nc's own methods would return.
+func (c *Conn) opError(op string, err error) error {
+	return &net.OpError{Op: op, Net: c.nc.LocalAddr().Network(), Source: c.nc.LocalAddr(), Addr: c.nc.RemoteAddr(),
+		Err: os.NewSyscallError(op, err)}
+}
