@@ -204,6 +204,7 @@ func (p *parking) grown() {
 // resume goes on with a connection that was parked and has become readable. (TLS may still have to wait for more.)
 func (c *httpConn) resume() {
 	defer c.engine.open.Done()
+	growStack(0)
 	c.open()
 	c.serve(c.wait(max(c.until-sinceStart(), c.engine.parking.after)))
 }
