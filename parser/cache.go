@@ -51,8 +51,19 @@ type parsed struct {
 	settled bool
 }
 
-// settle is how old a file's last change must be: FAT keeps times in steps of two seconds.
-const settle = 2500 * time.Millisecond
+// How old a file's last change must be: FAT keeps times in steps of two seconds. Where there is something behind the milliseconds,
+// times are those of the kernel's clock, which goes on every 10 ms at least.
+const (
+	settleCoarse = 2500 * time.Millisecond
+	settleFine   = 50 * time.Millisecond
+)
+
+func settle(last time.Time) time.Duration {
+	if last.Nanosecond()%int(time.Millisecond) != 0 {
+		return settleFine
+	}
+	return settleCoarse
+}
 
 func stamp(info fs.FileInfo) *parsed {
 	p := &parsed{info: info, change: changeTime(info)}
@@ -60,7 +71,7 @@ func stamp(info fs.FileInfo) *parsed {
 	if p.change.After(last) {
 		last = p.change
 	}
-	p.settled = time.Since(last) > settle
+	p.settled = time.Since(last) > settle(last)
 	return p
 }
 

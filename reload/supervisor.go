@@ -212,13 +212,13 @@ func (s *Supervisor) open(l *Loaded) *plan {
 }
 
 func (s *Supervisor) watch(l *Loaded, began time.Time) *watcher {
-	s.remember(l, nil, began)
 	if s.Debounce < 0 {
 		return nil
 	}
+	s.remember(l, nil, began)
 	w, err := newWatcher()
 	if err == nil {
-		err = w.Set(s.files, s.globs)
+		_, err = w.Set(s.files, s.globs)
 	}
 	if err != nil {
 		s.logf(runtime.LogWarn, "files can't be watched, only signals reload: %v", err)
@@ -281,10 +281,10 @@ func (s *Supervisor) loop(ctx context.Context, stop <-chan Stop, w *watcher) Sto
 		case st := <-stop:
 			return st
 		case req := <-s.requests:
-			s.reload(w, req.reason, req.reopen)
-			since = time.Time{}
-			s.touched.unsure = true // it may have changed while it was read
-			timer.Reset(quiet)
+			if !s.reload(w, req.reason, req.reopen) {
+				s.touched.unsure = true
+				wait()
+			}
 			req.done <- s.Status()
 		case e := <-events.changes:
 			if w.Concerns(e) {
@@ -308,27 +308,48 @@ func (s *Supervisor) loop(ctx context.Context, stop <-chan Stop, w *watcher) Sto
 
 // catchUp reloads what has changed. It tells whether that is settled; else it is to be called again after a quiet time.
 func (s *Supervisor) catchUp(w *watcher) (settled bool) {
-	unsure := s.touched.unsure
-	now := s.touched.take()
-	if !unsure {
-		return !s.differ(now) || s.reloadTouched(w, now)
+	if !s.touched.unsure {
+		now := s.touched.take()
+		return !s.differ(now) || s.reloadTouched(w, now, "file", false)
 	}
+	s.touched.take()
 	if s.stale() {
-		s.reload(w, "file", false)
+		s.reloadAll(w, "file", false)
 		return false
 	}
 	// A folder may be another one, of the same content. What happened to it before it was watched must be seen.
-	if err := w.Set(s.files, s.globs); err != nil {
+	return !s.rewatch(w) || !s.stale()
+}
+
+// rewatch watches what there is to watch now. It tells whether that is something else than before.
+func (s *Supervisor) rewatch(w *watcher) (changed bool) {
+	changed, err := w.Set(s.files, s.globs)
+	if err != nil {
 		s.logf(runtime.LogWarn, "watching files: %v", err)
 	}
-	return !s.stale()
+	return changed
 }
 
 // patience is for how many quiet times a reload may be put off by files that go on changing.
 const patience = 20
 
-// reload loads and swaps, whatever has changed; a failure of any kind leaves everything as it is.
-func (s *Supervisor) reload(w *watcher, reason string, reopen bool) {
+// reload loads and swaps, whatever has changed; a failure of any kind leaves everything as it is. It tells whether all is remembered
+// as it is then.
+func (s *Supervisor) reload(w *watcher, reason string, reopen bool) (settled bool) {
+	switch {
+	case w == nil:
+		l, ok := s.loadAndSwap(reopen)
+		s.note(l, reason, ok)
+		return true
+	case s.touched.unsure:
+		s.reloadAll(w, reason, reopen)
+		return false
+	}
+	return s.reloadTouched(w, s.touched.take(), reason, reopen)
+}
+
+// reloadAll reloads where anything may have changed.
+func (s *Supervisor) reloadAll(w *watcher, reason string, reopen bool) {
 	began, before := time.Now(), marks(s.files, s.globs)
 	l, ok := s.loadAndSwap(reopen)
 	s.rememberAll(w, l, before, began)
@@ -357,11 +378,7 @@ func (s *Supervisor) loadAndSwap(reopen bool) (l *Loaded, ok bool) {
 // rememberAll is remember, and watches what there is to watch then.
 func (s *Supervisor) rememberAll(w *watcher, l *Loaded, before map[string]mark, began time.Time) {
 	s.remember(l, before, began)
-	if w != nil {
-		if err := w.Set(s.files, s.globs); err != nil {
-			s.logf(runtime.LogWarn, "watching files: %v", err)
-		}
-	}
+	s.rewatch(w)
 }
 
 // note keeps the outcome and tells it.

@@ -55,21 +55,21 @@ func (s *Supervisor) differ(now map[string]mark) bool {
 
 // reloadTouched reloads where nothing but the files of now can have changed; their marks are from before. It tells whether all is
 // as remembered then: where the set of files is another one, or the load failed, everything is to be looked at again.
-func (s *Supervisor) reloadTouched(w *watcher, now map[string]mark) (settled bool) {
+func (s *Supervisor) reloadTouched(w *watcher, now map[string]mark, reason string, reopen bool) (settled bool) {
 	began := time.Now()
-	l, ok := s.loadAndSwap(false)
+	l, ok := s.loadAndSwap(reopen)
 	files, globs := watched(l)
 	if ok && slices.Equal(files, s.files) && slices.Equal(globs, s.globs) {
 		for p, m := range now {
 			s.marks[p] = m
 		}
-		s.note(l, "file", ok)
+		s.note(l, reason, ok)
 		return true
 	}
 	for p, m := range now {
 		s.marks[p] = m
 	}
 	s.rememberAll(w, l, s.marks, began)
-	s.note(l, "file", ok)
+	s.note(l, reason, ok)
 	return false
 }

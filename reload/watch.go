@@ -34,9 +34,9 @@ func newWatcher() (*watcher, error) {
 
 func (w *watcher) Close() error { return w.fs.Close() }
 
-// Set makes the watched set that of files and globs, which are absolute. Folders that can't be watched are returned
-// with the first of their errors; the rest is watched all the same.
-func (w *watcher) Set(files, globs []string) error {
+// Set makes the watched set that of files and globs, which are absolute, and tells whether its folders were others before. Folders
+// that can't be watched are returned with the first of their errors; the rest is watched all the same.
+func (w *watcher) Set(files, globs []string) (changed bool, err error) {
 	want := map[string]*folder{}
 	inside := map[string]bool{} // folders that were followed, and no link led to them
 	for _, f := range files {
@@ -53,6 +53,7 @@ func (w *watcher) Set(files, globs []string) error {
 		// Of a folder that was replaced, the old one is watched.
 		if f == nil || f.inode != old.inode {
 			_ = w.fs.Remove(dir)
+			changed = true
 		}
 	}
 	// Each one is added again: a removed folder may have come back with its old number, and two paths to one folder
@@ -63,8 +64,9 @@ func (w *watcher) Set(files, globs []string) error {
 			failed = err
 		}
 	}
+	changed = changed || len(want) != len(w.folders)
 	w.folders = want
-	return failed
+	return changed, failed
 }
 
 // Concerns tells whether an event is about something that was asked for.
