@@ -187,6 +187,16 @@ func (n *Node) detach(parent *Node) *Node {
 	return &own
 }
 
+// keptLen is how many files there are fragments of.
+func (c *Cache) keptLen() int {
+	if c == nil {
+		return 0
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.kept)
+}
+
 func (c *Cache) keptOf(path string) *fragment {
 	if c == nil {
 		return nil

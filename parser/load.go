@@ -98,6 +98,11 @@ func newLoader(o *Options) *loader {
 	}
 	l.frames = append(l.frames, frame{ctx: Server, node: l.tree.Root})
 	l.base = 1
+	if o.Stubs {
+		n := o.Cache.keptLen()
+		l.tree.kept = make(map[string]*fragment, n)
+		l.tree.Files, l.tree.Included, l.kids = make([]string, 0, n+16), make([]Included, 0, n+16), make([]*Node, 0, n+n/4+64)
+	}
 	for _, name := range o.Defines {
 		l.defines[name] = true
 	}

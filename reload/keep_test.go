@@ -3,6 +3,7 @@ package reload
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -152,6 +153,10 @@ func (m *manyFiles) change(step int, refused bool) {
 		m.main(step)
 	case k == 1:
 		_ = os.Remove(m.path(name))
+	case k > 5: // the same names with something else
+		if text, err := os.ReadFile(m.path(name)); err == nil {
+			write(m.t, m.path(name), strings.Replace(string(text), "</VirtualHost>", fmt.Sprintf("SetEnv STEP %d\n</VirtualHost>", step), 1))
+		}
 	case k == 2:
 		_ = os.Rename(m.path(name), m.path(fmt.Sprintf("sites/%02d.conf", m.rand.IntN(80))))
 	default:
@@ -223,6 +228,10 @@ func summary(l *Loaded) []string {
 	out = append(out, l.Graph.Hash, fmt.Sprint(l.Graph.Files, l.Graph.Folders, l.Graph.Preface != nil, l.Graph.Secure != nil))
 	for _, v := range l.Graph.Servers {
 		out = append(out, fmt.Sprintf("%s %v %v %v %v", v.ServerName, v.Aliases, v.Place, v.Settings.Timeout, v.Dir.Core.LogLevel))
+		for _, name := range append([]string{v.ServerName}, v.Aliases...) {
+			name = strings.Replace(name, "*", "any", 1)
+			out = append(out, fmt.Sprint(name, l.Graph.ServerFor(netip.MustParseAddrPort("127.0.0.1:18999"), name).Place))
+		}
 	}
 	return out
 }

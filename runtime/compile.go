@@ -37,6 +37,8 @@ type Compiler struct {
 	compiled []*unit // that this compile makes
 	units    map[*Server]*unit
 	nodes    map[*Server]*parser.Node
+	replaced map[*Server]*Server // see Replaced; nil where it tells nothing
+	before   *Graph              // of Recompile
 }
 
 // finding tells equal diagnostics apart from others: what is read a hundred times has its mistakes told once.
@@ -342,6 +344,7 @@ func (c *Compiler) finish() {
 		}
 		sealServer(u.server)
 	}
+	c.compare()
 	for _, m := range g.modules.list {
 		if m.PostServer != nil {
 			for _, u := range c.compiled {

@@ -48,6 +48,7 @@ type Graph struct {
 	whole      *unit    // what was compiled for the graph as a whole
 	mainHash   [32]byte // of what stands outside of every <VirtualHost>
 	serverRoot string
+	sameNames  bool // a server has a name that an earlier one has
 	engine     atomic.Pointer[Engine]
 }
 
@@ -249,6 +250,10 @@ func newChain(n int) *nameChain {
 
 func (c *Compiler) indexVHosts() {
 	g := c.Graph
+	if c.SameNames() {
+		g.addrs, g.any = replaceAll(c, c.before.addrs), replaceAll(c, c.before.any)
+		return
+	}
 	g.addrs = map[netip.AddrPort]*nameChain{}
 	g.any = map[uint16]*nameChain{}
 	size := 2 * len(g.Servers) // names in the first chain: mostly it holds all
@@ -262,11 +267,32 @@ func (c *Compiler) indexVHosts() {
 			chain.add(u, a.Host, func(i, first int) {
 				if !slices.Contains(told, i) {
 					told = append(told, i)
+					g.sameNames = true
 					c.warnSameName(u, i, c.unitOf(chain.servers[first]))
 				}
 			})
 		}
 	}
+}
+
+// replaceAll makes chains of other servers that have the same names. The maps of names are shared; nobody changes them any more.
+func replaceAll[K comparable](c *Compiler, old map[K]*nameChain) map[K]*nameChain {
+	place := make(map[*Server]*Server, len(c.replaced))
+	for s, was := range c.replaced {
+		place[was] = s
+	}
+	all := make(map[K]*nameChain, len(old))
+	for k, chain := range old {
+		n := *chain
+		n.servers = slices.Clone(chain.servers)
+		for i, s := range n.servers {
+			if by := place[s]; by != nil {
+				n.servers[i] = by
+			}
+		}
+		all[k] = &n
+	}
+	return all
 }
 
 // chainAt returns the chain of an address, made for about n names where there is none.

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"hash"
+	"slices"
 	"strings"
 
 	"pinion/parser"
@@ -106,6 +107,7 @@ func Recompile(prev *Graph, tree *parser.Tree, modules []*Module, o Options) (g 
 	if prev.State != g.State || prev.mainHash != g.mainHash || prev.serverRoot != g.serverRoot || !sameModules(prev.modules.list, modules) {
 		return nil, nil, false
 	}
+	c.before = prev
 	g.modules, g.httpCore = prev.modules, prev.httpCore
 	g.Process, g.Listens, g.Banner, g.TrackFirstByte = prev.Process, prev.Listens, prev.Banner, prev.TrackFirstByte
 	old := make(map[uint64]*unit, len(prev.units))
@@ -147,6 +149,38 @@ func (c *Compiler) keep(u *unit) {
 		c.Report(&again)
 	}
 	c.cur = was
+}
+
+// Replaced tells, for a server that this compile makes, which one of the graph before it stands for: of the same names and addresses,
+// at the same place among servers that are all the same in that. nil where there is none, or any server has come, gone or moved. What
+// depends on the names of all servers needs no second look then.
+func (c *Compiler) Replaced(s *Server) *Server { return c.replaced[s] }
+
+// SameNames tells whether Replaced holds for all servers.
+func (c *Compiler) SameNames() bool { return c.replaced != nil }
+
+func (c *Compiler) compare() {
+	g, prev := c.Graph, c.before
+	if prev == nil || len(g.units) != len(prev.units) || prev.sameNames {
+		return
+	}
+	replaced := map[*Server]*Server{}
+	for i, u := range g.units {
+		if was := prev.units[i]; was != u {
+			if !u.namedAs(was) {
+				return
+			}
+			replaced[u.server] = was.server
+		}
+	}
+	c.replaced = replaced
+}
+
+func (u *unit) namedAs(o *unit) bool {
+	a, b := u.server, o.server
+	return slices.EqualFunc(u.names, o.names, func(x, y hostName) bool { return x.name == y.name }) &&
+		slices.EqualFunc(a.Addrs, b.Addrs, func(x, y ListenAddr) bool { return x.IP == y.IP && x.Port == y.Port && x.Host == y.Host }) &&
+		a.Port == b.Port && (a.ServerName == b.ServerName || a.ServerName == "" && len(u.names) == 0)
 }
 
 func sameModules(a, b []*Module) bool {

@@ -34,6 +34,13 @@ type workerEntry struct {
 
 // bind gives every server its counters, when the proxy's workers and balancers have their state.
 func bind(c *runtime.Compiler) {
+	if c.SameNames() {
+		for _, s := range c.Compiled() {
+			name := runtime.ServerConf[conf](c.Replaced(s), Module).name
+			c.For(s, func() { bindServer(c, s, name) })
+		}
+		return
+	}
 	compiled := map[*runtime.Server]bool{}
 	for _, s := range c.Compiled() {
 		compiled[s] = true

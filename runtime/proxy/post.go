@@ -49,6 +49,9 @@ func keys(c *runtime.Compiler) map[*ServerConf]string {
 		return own.keys
 	}
 	own.keys = map[*ServerConf]string{}
+	if c.SameNames() && replacedKeys(c, own.keys) {
+		return own.keys
+	}
 	count := make(map[string]int, len(c.Graph.Servers))
 	for _, v := range c.Graph.Servers {
 		conf := runtime.ServerConf[ServerConf](v, Module)
@@ -69,6 +72,24 @@ func keys(c *runtime.Compiler) map[*ServerConf]string {
 		}
 	}
 	return own.keys
+}
+
+// replacedKeys takes the keys of the servers that others stand for now. It tells whether those had any.
+func replacedKeys(c *runtime.Compiler, keys map[*ServerConf]string) bool {
+	for _, s := range c.Compiled() {
+		conf, was := runtime.ServerConf[ServerConf](s, Module), runtime.ServerConf[ServerConf](c.Replaced(s), Module)
+		switch own := was != nil && was.server == c.Replaced(s); {
+		case conf == nil || conf.server != nil:
+			if own {
+				return false // its number is free now
+			}
+		case !own:
+			return false
+		default:
+			conf.name, keys[conf] = was.name, was.key
+		}
+	}
+	return true
 }
 
 // postConfig looks whether servers that are taken over from the graph before still have their keys, and finds what BalancerPersist
