@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -158,6 +159,9 @@ func (l *loader) includeFolderMatches(dir, first, rest string, more bool, in inc
 	for i, name := range names {
 		if l.leaving() {
 			return
+		}
+		if i%64 == 63 {
+			runtime.Gosched() // a server that reads its configuration again has requests to answer
 		}
 		switch path := filepath.Join(dir, name); {
 		case more:

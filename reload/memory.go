@@ -11,7 +11,7 @@ import (
 // memory as all that lives. A proxy's memory is its configuration, mostly, which lives long; so a large one is given less room.
 // GOGC in the environment overrules all of it.
 const (
-	loadPercent  = 400 // garbage in percent of what lives while the first load goes on: nothing of it is garbage yet
+	loadPercent  = 200 // garbage in percent of what lives while the first load goes on: nothing of it is garbage yet
 	largePercent = 50  // for a large heap
 	smallPercent = 100 // Go's default
 	largeHeap    = 64 << 20

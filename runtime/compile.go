@@ -3,6 +3,7 @@ package runtime
 import (
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"sort"
 
 	"pinion/grammar"
@@ -347,9 +348,10 @@ func (c *Compiler) finish() {
 	c.compare()
 	for _, m := range g.modules.list {
 		if m.PostServer != nil {
-			for _, u := range c.compiled {
+			for i, u := range c.compiled {
 				c.cur = u
 				m.PostServer(c, u.server)
+				breathe(i)
 			}
 			c.cur = nil
 		}
@@ -369,6 +371,14 @@ func (c *Compiler) finish() {
 		g.Folders = append(g.Folders, u.folders...)
 	}
 	c.indexVHosts()
+}
+
+// breathe lets requests have the processor in between: a compile of thousands of servers would make them wait for the 10 ms that
+// the scheduler lets it run.
+func breathe(i int) {
+	if i%64 == 63 {
+		runtime.Gosched()
+	}
 }
 
 // inherit lays the vhost s over the main server (fixup_virtual_hosts).

@@ -116,7 +116,8 @@ func Recompile(prev *Graph, tree *parser.Tree, modules []*Module, o Options) (g 
 	}
 	c.keep(old[0])
 	g.Main = g.Servers[0]
-	for _, n := range tree.Root.Children {
+	for i, n := range tree.Root.Children {
+		breathe(i)
 		if !isVirtualHost(n) {
 			continue
 		}

@@ -80,6 +80,19 @@ func pacedSample(srv *server, s site, d time.Duration) (sample, error) {
 	return under(srv, func() (outcome, error) { return pacedLoad(s).run(d) })
 }
 
+// reloadOnce sends the signal until the change shows: HAProxy's master sometimes misses one that comes while it still ends the last reload.
+func reloadOnce(srv *server, s site, p peer, i int, mark string) (err error) {
+	for range 6 {
+		if err := syscall.Kill(srv.cmd.Process.Pid, p.reload); err != nil {
+			return err
+		}
+		if err = awaitMark(srv, s, i, mark, 10*time.Second); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
 // reloadEverySecond changes a file and reloads, until stop; count is of those that showed.
 func (r *run) reloadEverySecond(srv *server, s site, stop chan struct{}, count *int) error {
 	tick := time.NewTicker(time.Second)
@@ -90,10 +103,7 @@ func (r *run) reloadEverySecond(srv *server, s site, stop chan struct{}, count *
 		if err := r.peer.change(s, i, mark); err != nil {
 			return err
 		}
-		if err := syscall.Kill(srv.cmd.Process.Pid, r.peer.reload); err != nil {
-			return err
-		}
-		if err := awaitMark(srv, s, i, mark); err != nil {
+		if err := reloadOnce(srv, s, r.peer, i, mark); err != nil {
 			return err
 		}
 		*count++

@@ -188,7 +188,7 @@ func (r *run) changes(srv *server, s site, signal func() error) (visible, proces
 				return 0, 0, err
 			}
 		}
-		if err := awaitMark(srv, s, i, mark); err != nil {
+		if err := awaitMark(srv, s, i, mark, time.Minute); err != nil {
 			return 0, 0, err
 		}
 		visible += time.Since(begin).Seconds()
@@ -200,8 +200,8 @@ func (r *run) changes(srv *server, s site, signal func() error) (visible, proces
 }
 
 // awaitMark asks every 5 ms until the answer has the changed X-Site.
-func awaitMark(srv *server, s site, i int, mark string) error {
-	return srv.await(5*time.Minute, 5*time.Millisecond, func() error {
+func awaitMark(srv *server, s site, i int, mark string, within time.Duration) error {
+	return srv.await(within, 5*time.Millisecond, func() error {
 		a, err := ask(s.dialer(), get("/page", host(i), "Connection: close"))
 		if err == nil && a.field("X-Site") != mark {
 			err = fmt.Errorf("expected X-Site %q, got %q", mark, a.field("X-Site"))
