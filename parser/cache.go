@@ -13,9 +13,10 @@ import (
 // changed. The zero value is ready; it is safe for concurrent use. It holds what the last Load with it has
 // used and nothing else.
 type Cache struct {
-	mu    sync.Mutex
-	files map[string]*parsed
-	kept  map[string]*fragment // see Keep
+	mu     sync.Mutex
+	files  map[string]*parsed
+	kept   map[string]*fragment // see Keep
+	needed map[string]*needed
 }
 
 // Len returns the number of files held.

@@ -28,7 +28,6 @@ type inclusion struct {
 func (l *loader) include(e *entry) {
 	arg := e.texts()[0]
 	name := e.line.Name.Text
-	l.spoil()
 	if len(l.stack) > maxDepth {
 		l.tooDeep(e)
 		return
@@ -105,6 +104,7 @@ func (l *loader) includePath(path string, in inclusion) {
 		return
 	}
 	l.watch(path)
+	l.spoil()
 	l.includeMatches("/", strings.TrimPrefix(path, "/"), in)
 }
 
@@ -193,6 +193,7 @@ func (l *loader) includeLooked(path string, in inclusion, f *looked) {
 		switch {
 		case err != nil:
 			l.watch(path)
+			l.spoil()
 			if !in.optional || !errors.Is(err, fs.ErrNotExist) && !isNotDir(err) {
 				l.unopened(in, "configuration file "+path, err)
 			}
@@ -222,9 +223,12 @@ func (l *loader) includeLooked(path string, in inclusion, f *looked) {
 			return
 		}
 		l.files[path] = p
-		l.tree.Files = append(l.tree.Files, path)
+		if !l.tree.listed[path] {
+			l.tree.Files = append(l.tree.Files, path)
+		}
 	}
 	l.tree.Included = append(l.tree.Included, Included{path, in.place.Range.Start.Line, depthOf(in.chain)})
+	l.need(path, p, in.place.Range.Start.Line, depthOf(in.chain))
 	l.beginReading(p, in.chain)
 	l.readSyntax(path, p.syntax, in.chain)
 	l.endReading(path)
@@ -243,6 +247,7 @@ func depthOf(chain *Frame) (depth int) {
 // includeFolder reads all files below a folder, dot files and backups too, as httpd does.
 func (l *loader) includeFolder(path string, in inclusion) {
 	l.watch(path)
+	l.spoil()
 	if in.depth++; in.depth > maxDepth {
 		l.sayInclude(Error, in, "include-loop", "look for a link to a folder above", "folders nest too deep: "+path)
 		return

@@ -19,8 +19,22 @@ type fragment struct {
 	chain  *Frame
 	nodes  []*Node // <VirtualHost>s as stubs, all else whole, without parents
 	diags  []*Diagnostic
+	needs  []need
 
 	lines, expanded int
+}
+
+// need is a file that another one includes by its name, as what many virtual hosts have in common.
+type need struct {
+	path        string
+	sum         [32]byte
+	line, depth int // as in Included
+}
+
+// needed is such a file as it was when it was read.
+type needed struct {
+	parsed *parsed // without its syntax
+	sum    [32]byte
 }
 
 // reading is a file whose reading may become a fragment.
@@ -32,6 +46,7 @@ type reading struct {
 	effects                int
 	diags                  []*Diagnostic
 	nodes                  []*Node
+	needs                  []need
 	readLines, hasExpanded int
 	spoilt                 bool
 	outer                  *reading
@@ -59,6 +74,38 @@ func (l *loader) spoil() {
 	}
 }
 
+// need notes that what is being read includes a file.
+func (l *loader) need(path string, p *parsed, line, depth int) {
+	for r := l.reading; r != nil; r = r.outer {
+		if !r.spoilt {
+			r.needs = append(r.needs, need{path: path, line: line, depth: depth})
+			l.tree.needed[path] = &needed{parsed: p}
+		}
+	}
+}
+
+// neededNow returns the sum of a file that a fragment needs.
+func (l *loader) neededNow(path string) (sum [32]byte, ok bool) {
+	if n := l.tree.needed[path]; n != nil {
+		return l.tree.Sum(path), true
+	}
+	info, err := l.fs.Stat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return sum, false
+	}
+	n := l.o.Cache.neededOf(path)
+	if n == nil || !n.parsed.same(info) {
+		p := stamp(info)
+		src, err := l.fs.ReadFile(path, maxFile)
+		if err != nil {
+			return sum, false
+		}
+		n = &needed{p, sha256.Sum256(src)}
+	}
+	l.tree.needed[path] = n
+	return n.sum, true
+}
+
 // beginReading begins to watch whether a file can be kept.
 func (l *loader) beginReading(p *parsed, chain *Frame) {
 	l.reading = &reading{parsed: p, state: l.state, chain: chain, kids: len(l.kids), lines: l.lines, expanded: l.expanded,
@@ -84,6 +131,13 @@ func (l *loader) endReading(path string) {
 func (l *loader) takeKept(path string, f *fragment) {
 	l.tree.Files = append(l.tree.Files, path)
 	l.tree.kept[path] = f
+	for _, n := range f.needs {
+		if l.files[n.path] == nil && l.tree.kept[n.path] == nil && !l.tree.listed[n.path] {
+			l.tree.listed[n.path] = true
+			l.tree.Files = append(l.tree.Files, n.path)
+		}
+		l.tree.Included = append(l.tree.Included, Included{n.path, n.line, n.depth})
+	}
 	l.lines += f.lines
 	l.expanded += f.expanded
 	for _, d := range f.diags {
@@ -102,6 +156,11 @@ func (l *loader) keptFor(path string, info fs.FileInfo, chain *Frame) *fragment 
 	}
 	for _, n := range f.nodes {
 		if n.ID != 0 && l.o.Outdated[n.ID] {
+			return nil
+		}
+	}
+	for _, n := range f.needs {
+		if sum, ok := l.neededNow(n.path); !ok || sum != n.sum {
 			return nil
 		}
 	}
@@ -135,13 +194,23 @@ var lastID atomic.Uint64
 // with Options.Stubs the next Load returns it as stubs.
 func (c *Cache) Keep(t *Tree) {
 	kept := make(map[string]*fragment, len(t.Files))
+	needs := map[string]*needed{}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	for path, n := range t.needed {
+		p := *n.parsed
+		p.syntax = nil
+		needs[path] = &needed{&p, t.Sum(path)}
+	}
+	c.needed = needs
 	for _, path := range t.Files {
 		r, read := t.readings[path]
 		if f := t.kept[path]; f != nil && !read {
 			kept[path] = f
 		} else if r != nil && r.hasHost() {
+			for i := range r.needs {
+				r.needs[i].sum = t.Sum(r.needs[i].path)
+			}
 			kept[path] = r.fragment(t.Sum(path))
 			delete(c.files, path)
 		}
@@ -162,7 +231,7 @@ func (r *reading) hasHost() bool {
 func (r *reading) fragment(sum [32]byte) *fragment {
 	p := *r.parsed
 	p.syntax = nil
-	f := &fragment{parsed: &p, sum: sum, state: r.state, chain: r.chain, nodes: make([]*Node, len(r.nodes)), lines: r.readLines, expanded: r.hasExpanded}
+	f := &fragment{parsed: &p, sum: sum, state: r.state, chain: r.chain, nodes: make([]*Node, len(r.nodes)), needs: r.needs, lines: r.readLines, expanded: r.hasExpanded}
 	for i, n := range r.nodes {
 		if n.ID != 0 {
 			f.nodes[i] = &Node{Def: n.Def, Name: n.Def.Name, Place: n.Place, ID: n.ID, Stub: true}
@@ -185,6 +254,12 @@ func (n *Node) detach(parent *Node) *Node {
 		own.Children[i] = k.detach(&own)
 	}
 	return &own
+}
+
+func (c *Cache) neededOf(path string) *needed {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.needed[path]
 }
 
 // keptLen is how many files there are fragments of.
@@ -211,6 +286,9 @@ func (t *Tree) Sum(file string) [32]byte {
 	if f := t.kept[file]; f != nil && t.sources[file] == nil {
 		return f.sum
 	}
+	if n := t.needed[file]; n != nil && t.sources[file] == nil {
+		return n.sum
+	}
 	sum, ok := t.sums[file]
 	if !ok {
 		sum = sha256.Sum256(t.sources[file])
@@ -221,18 +299,20 @@ func (t *Tree) Sum(file string) [32]byte {
 
 // Source returns the text that was read from a file, or nil. It must not be changed.
 func (t *Tree) Source(file string) []byte {
-	if src := t.sources[file]; src != nil || t.kept[file] == nil {
+	if src := t.sources[file]; src != nil || !t.Has(file) {
 		return src
 	}
 	src, err := os.ReadFile(file)
-	if err != nil || sha256.Sum256(src) != t.kept[file].sum {
+	if err != nil || sha256.Sum256(src) != t.Sum(file) {
 		return nil
 	}
 	return src
 }
 
 // Has tells whether the file was read.
-func (t *Tree) Has(file string) bool { return t.sources[file] != nil || t.kept[file] != nil }
+func (t *Tree) Has(file string) bool {
+	return t.sources[file] != nil || t.kept[file] != nil || t.needed[file] != nil
+}
 
 // HasText tells whether the text is what was read from the file.
 func (t *Tree) HasText(file string, text []byte) bool {

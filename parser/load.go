@@ -80,7 +80,7 @@ func newLoader(o *Options) *loader {
 	l := &loader{
 		o: o, fs: o.FS, cut: -1, bounds: bounds{maxLines, maxExpanded},
 		tree: &Tree{Root: &Node{}, sources: map[string][]byte{}, sums: map[string][32]byte{}, kept: map[string]*fragment{},
-			readings: map[string]*reading{}},
+			readings: map[string]*reading{}, needed: map[string]*needed{}, listed: map[string]bool{}},
 		files: map[string]*parsed{}, owed: map[string]int{},
 		plain: map[string]named{}, sections: map[string]named{},
 		defines: map[string]bool{}, vars: map[string]variable{}, macros: map[string]*macro{},

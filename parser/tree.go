@@ -60,4 +60,6 @@ type Tree struct {
 	sums     map[string][32]byte  // of sources, as far as asked for
 	kept     map[string]*fragment // files that were taken from the cache
 	readings map[string]*reading  // files that were read; nil for one that can't be kept
+	needed   map[string]*needed   // files that others include by name
+	listed   map[string]bool      // those of them that are in Files
 }

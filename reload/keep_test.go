@@ -109,7 +109,13 @@ func (m *manyFiles) main(variant int) {
 // host returns the text of a file, of one of several kinds: most with a virtual host, some with mistakes or warnings.
 func (m *manyFiles) host(i int) string {
 	n := m.rand.IntN(1000)
-	switch m.rand.IntN(12) {
+	switch m.rand.IntN(15) {
+	case 12: // what several have in common
+		return fmt.Sprintf("<VirtualHost *:18999>\nServerName c%d.example\nInclude common.conf\n</VirtualHost>\n", n)
+	case 13:
+		return fmt.Sprintf("<VirtualHost *:18999>\nServerName d%d.example\nInclude common.conf\nInclude more.conf\nIncludeOptional common*.conf\n</VirtualHost>\n", n)
+	case 14:
+		return "Include more.conf\n" + fmt.Sprintf("<VirtualHost *:18999>\nServerName e%d.example\n<Location /e>\nInclude more.conf\n</Location>\n</VirtualHost>\n", n)
 	case 0:
 		return "Use Site macro" + fmt.Sprint(n%7) + "\n"
 	case 1: // a name that others have, too
@@ -144,11 +150,18 @@ func (m *manyFiles) host(i int) string {
 func (m *manyFiles) change(step int, refused bool) {
 	name := fmt.Sprintf("sites/%02d.conf", m.rand.IntN(80))
 	if refused {
+		if !strings.HasPrefix(m.last, "sites/") {
+			write(m.t, m.path(m.last), "")
+			return
+		}
 		write(m.t, m.path(m.last), fmt.Sprintf("<VirtualHost *:18999>\nServerName repaired%d.example\n</VirtualHost>\n", step))
 		return
 	}
 	m.last = name
-	switch k := m.rand.IntN(10); {
+	switch k := m.rand.IntN(11); {
+	case k == 10:
+		m.last = []string{"common.conf", "more.conf"}[step%2]
+		write(m.t, m.path(m.last), fmt.Sprintf("SetEnv COMMON %d\n<IfModule mod_headers.c>\nHeader set X-Common %d\n</IfModule>\n", step, step))
 	case k == 0:
 		m.main(step)
 	case k == 1:
@@ -170,6 +183,8 @@ func TestLoadChangedIsLoad(t *testing.T) {
 	t.Logf("seed %d", seed)
 	m := &manyFiles{t: t, dir: t.TempDir(), rand: rand.New(rand.NewPCG(seed, 1))}
 	m.main(0)
+	write(t, m.path("common.conf"), "# nothing\n")
+	write(t, m.path("more.conf"), "SetEnv MORE 1\n")
 	for i := range 80 {
 		write(t, m.path(fmt.Sprintf("sites/%02d.conf", i)), fmt.Sprintf("<VirtualHost *:18999>\nServerName first%d.example\n</VirtualHost>\n", i))
 	}
