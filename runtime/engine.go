@@ -209,7 +209,7 @@ const DefaultTimeout = 60 * time.Second
 func handshake(nc net.Conn, cfg *tls.Config, c *Conn, timeout time.Duration) net.Conn {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	tc := tls.Server(nc, cfg)
+	tc := tls.Server(http1.UnderTLS(nc), cfg)
 	if err := tc.HandshakeContext(ctx); err != nil {
 		// Scanners and health checks end here all day; httpd logs it at info.
 		g := c.Engine.Acquire(c.ID)

@@ -187,7 +187,7 @@ func (c *Conn) filled() error {
 	}
 	switch {
 	case c.rerr != nil:
-		return c.opError("read", c.rerr)
+		return opError(c.nc, "read", c.rerr)
 	case c.rn == 0:
 		return io.EOF
 	}
