@@ -349,8 +349,8 @@ func tlsPair(t *testing.T) (client, server *tls.Conn) {
 	roots := x509.NewCertPool()
 	roots.AddCert(cert)
 	c, s := tcpPair(t)
-	server = tls.Server(s, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}})
-	client = tls.Client(c, &tls.Config{RootCAs: roots, ServerName: "localhost"})
+	server = tls.Server(UnderTLS(s), &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}})
+	client = tls.Client(UnderTLS(c), &tls.Config{RootCAs: roots, ServerName: "localhost"})
 	done := make(chan error, 1)
 	go func() { done <- server.Handshake() }()
 	if err := errors.Join(client.Handshake(), <-done); err != nil {

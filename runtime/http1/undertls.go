@@ -3,6 +3,7 @@ package http1
 import (
 	"io"
 	"net"
+	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -31,6 +32,19 @@ type rawConn struct {
 	*net.TCPConn
 	raw     syscall.RawConn
 	in, out transfer
+	more    func() bool // see Gather; nil: never
+}
+
+// Gather makes each write to a connection that UnderTLS was called for let other goroutines run before, where more says that they
+// may have something to write, too: what they write meanwhile to something that gathers writes goes out as one after it.
+// It must be called when no write is under way; more is called by the goroutines that write.
+func Gather(nc net.Conn, more func() bool) {
+	if under, ok := nc.(interface{ NetConn() net.Conn }); ok {
+		nc = under.NetConn()
+	}
+	if s, ok := nc.(*rawConn); ok {
+		s.more = more
+	}
 }
 
 // transfer is the arguments and results of a read or write under way.
@@ -87,6 +101,9 @@ func (s *rawConn) Read(p []byte) (int, error) {
 func (s *rawConn) Write(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
+	}
+	if s.more != nil && s.more() {
+		runtime.Gosched()
 	}
 	t := &s.out
 	t.p, t.n, t.err = p, 0, nil

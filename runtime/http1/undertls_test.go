@@ -134,3 +134,26 @@ func TestUnderTLSAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations, expected none", n)
 	}
 }
+
+// A connection that gathers writes the same; what isn't one of UnderTLS stays as it is.
+func TestGather(t *testing.T) {
+	a, _ := tcpPair(t)
+	Gather(a, nil)
+	client, server := tlsPair(t)
+	asked := 0
+	Gather(client, func() bool { asked++; return true })
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		client.Write([]byte("one"))
+		client.Write([]byte("two"))
+	}()
+	b := make([]byte, 6)
+	if _, err := io.ReadFull(server, b); err != nil || string(b) != "onetwo" {
+		t.Errorf("got %q and %v", b, err)
+	}
+	<-done
+	if asked != 2 {
+		t.Errorf("asked %d times, expected twice", asked)
+	}
+}
