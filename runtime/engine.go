@@ -170,6 +170,9 @@ func growStack(i int) byte {
 	return frame[i]
 }
 
+// GrowStack makes the stack of a goroutine that is about to serve requests as large as most of them need. See growStack.
+func GrowStack() { growStack(0) }
+
 func (e *Engine) serve(nc net.Conn, gone *atomic.Bool) {
 	c := &Conn{ID: e.connID.Add(1), Engine: e, Gone: gone, Score: new(Score)}
 	c.Local, c.Remote = addrPort(nc.LocalAddr()), addrPort(nc.RemoteAddr())

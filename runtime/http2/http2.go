@@ -97,6 +97,7 @@ func serve(e *runtime.Engine, nc net.Conn, meta *runtime.Conn) {
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, hr *http.Request) {
 			running.Add(1)
 			defer running.Add(-1)
+			runtime.GrowStack()
 			serveStream(e, meta, w, hr)
 		}),
 		ErrorLog:       log.New(io.Discard, "", 0),
