@@ -170,6 +170,9 @@ func growStack(i int) byte {
 	return frame[i]
 }
 
+// GrowStack makes the stack of a goroutine that is about to serve requests as large as most of them need. See growStack.
+func GrowStack() { growStack(0) }
+
 func (e *Engine) serve(nc net.Conn, gone *atomic.Bool) {
 	c := &Conn{ID: e.connID.Add(1), Engine: e, Gone: gone, Score: new(Score)}
 	c.Local, c.Remote = addrPort(nc.LocalAddr()), addrPort(nc.RemoteAddr())
@@ -209,7 +212,7 @@ const DefaultTimeout = 60 * time.Second
 func handshake(nc net.Conn, cfg *tls.Config, c *Conn, timeout time.Duration) net.Conn {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	tc := tls.Server(nc, cfg)
+	tc := tls.Server(http1.UnderTLS(nc), cfg)
 	if err := tc.HandshakeContext(ctx); err != nil {
 		// Scanners and health checks end here all day; httpd logs it at info.
 		g := c.Engine.Acquire(c.ID)

@@ -54,7 +54,8 @@ type Conn struct {
 	vec     [2][]byte
 	bufs    net.Buffers
 	small   [1]byte
-	idle    time.Duration // Pool: since when it is idle
+	first   *[firstSize]byte // what waitPlain reads into
+	idle    time.Duration    // Pool: since when it is idle
 
 	// Data is its user's: it stays with the connection while a Pool holds it.
 	Data any
@@ -104,7 +105,7 @@ func (c *Conn) Buffered() int { return c.w - c.r }
 func (c *Conn) Unflushed() int { return len(c.wb) }
 
 // WaitReadable waits, with the read timeout, until there is at least one byte to read or the connection ends, and
-// reads it. While it waits the connection holds no read buffer. What waits to be written is not flushed.
+// reads it. While it waits the connection holds no read buffer but a small one under TLS. What waits to be written is not flushed.
 func (c *Conn) WaitReadable() error {
 	if c.w > c.r {
 		return nil
@@ -187,7 +188,7 @@ func (c *Conn) filled() error {
 	}
 	switch {
 	case c.rerr != nil:
-		return c.opError("read", c.rerr)
+		return opError(c.nc, "read", c.rerr)
 	case c.rn == 0:
 		return io.EOF
 	}
@@ -246,12 +247,19 @@ func (c *Conn) fillPlain() error {
 	return err
 }
 
-// waitPlain waits for one byte without holding a buffer, as nc can't be asked whether it is readable.
+// firstSize is enough for most heads.
+const firstSize = 2 << 10
+
+// waitPlain waits for bytes with a small buffer of the connection's own, as nc can't be asked whether it is readable. (It
+// must hold more than a byte: to find the rest of a head that has come whole would take a second read with a deadline.)
 func (c *Conn) waitPlain() error {
 	if err := c.armRead(); err != nil {
 		return err
 	}
-	n, err := c.nc.Read(c.small[:])
+	if c.first == nil {
+		c.first = new([firstSize]byte)
+	}
+	n, err := c.nc.Read(c.first[:])
 	if n == 0 {
 		if err == nil {
 			err = io.ErrNoProgress
@@ -259,8 +267,8 @@ func (c *Conn) waitPlain() error {
 		return err
 	}
 	c.rb = getBuffer()
-	c.rb[0], c.r, c.w = c.small[0], 0, 1
-	c.in.Add(1)
+	c.r, c.w = 0, copy(c.rb, c.first[:n])
+	c.in.Add(int64(n))
 	return nil
 }
 

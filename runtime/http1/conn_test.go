@@ -349,8 +349,8 @@ func tlsPair(t *testing.T) (client, server *tls.Conn) {
 	roots := x509.NewCertPool()
 	roots.AddCert(cert)
 	c, s := tcpPair(t)
-	server = tls.Server(s, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}})
-	client = tls.Client(c, &tls.Config{RootCAs: roots, ServerName: "localhost"})
+	server = tls.Server(UnderTLS(s), &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}})
+	client = tls.Client(UnderTLS(c), &tls.Config{RootCAs: roots, ServerName: "localhost"})
 	done := make(chan error, 1)
 	go func() { done <- server.Handshake() }()
 	if err := errors.Join(client.Handshake(), <-done); err != nil {
@@ -435,5 +435,32 @@ func TestSendFile(t *testing.T) {
 			}
 			f.Close()
 		}
+	}
+}
+
+// setsDeadlines counts how often it was given a deadline for reading.
+type setsDeadlines struct {
+	script
+	sets int
+}
+
+func (s *setsDeadlines) SetReadDeadline(time.Time) error { s.sets++; return nil }
+
+// Under TLS a head that comes whole is found whole by the wait for it: no deadline of the head's own is needed.
+func TestWaitTakesWholeHead(t *testing.T) {
+	const head = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+	nc := &setsDeadlines{script: script{in: head}}
+	c := NewConn(nc)
+	if err := c.WaitReadable(); err != nil || c.Buffered() != len(head) {
+		t.Fatalf("%d bytes and %v, expected %d", c.Buffered(), err, len(head))
+	}
+	var h RequestHead
+	limits := DefaultLimits
+	limits.HeadDeadline = func(int) time.Time { return time.Now().Add(time.Hour) }
+	if err := c.ReadRequestHead(&h, &limits); err != nil {
+		t.Fatal(err)
+	}
+	if nc.sets != 0 {
+		t.Errorf("%d deadlines were set, expected none", nc.sets)
 	}
 }

@@ -75,7 +75,7 @@ func (c *Conn) sendBuffered() (done bool, err error) {
 	case n == len(c.wb):
 		return true, nil
 	case err != nil && err != unix.EAGAIN:
-		return false, c.opError("write", err)
+		return false, opError(c.nc, "write", err)
 	}
 	c.wb = c.wb[:copy(c.wb, c.wb[n:])]
 	return false, nil

@@ -6,7 +6,7 @@ import (
 )
 
 // opError is the error that nc's own methods would return.
-func (c *Conn) opError(op string, err error) error {
-	return &net.OpError{Op: op, Net: c.nc.LocalAddr().Network(), Source: c.nc.LocalAddr(), Addr: c.nc.RemoteAddr(),
+func opError(nc net.Conn, op string, err error) error {
+	return &net.OpError{Op: op, Net: nc.LocalAddr().Network(), Source: nc.LocalAddr(), Addr: nc.RemoteAddr(),
 		Err: os.NewSyscallError(op, err)}
 }

@@ -11,9 +11,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"pinion/parser"
 	"pinion/runtime"
+	"pinion/runtime/http1"
 )
 
 // Module is mod_http2.
@@ -84,11 +86,20 @@ func serve(e *runtime.Engine, nc net.Conn, meta *runtime.Conn) {
 	}
 	timeout := base.Settings.Timeout.Or(runtime.DefaultTimeout)
 	g.Release(meta.ID)
+	// While a write is under way net/http gathers the frames of all streams for the next. Without a pause each answer finds
+	// the connection free and goes out alone, which takes a record, a system call and two goroutines' turns for each.
+	var running atomic.Int32
+	http1.Gather(nc, func() bool { return running.Load() > 1 })
 	one := &oneConn{conn: nc, ended: make(chan struct{})}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP2(true)
 	h2 := &http.Server{
-		Handler:        http.HandlerFunc(func(w http.ResponseWriter, hr *http.Request) { serveStream(e, meta, w, hr) }),
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, hr *http.Request) {
+			running.Add(1)
+			defer running.Add(-1)
+			runtime.GrowStack()
+			serveStream(e, meta, w, hr)
+		}),
 		ErrorLog:       log.New(io.Discard, "", 0),
 		MaxHeaderBytes: conf.head.Or(64 << 10),
 		IdleTimeout:    timeout,

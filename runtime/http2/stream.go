@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 
 	"pinion/runtime"
 	"pinion/runtime/http1"
@@ -115,9 +116,16 @@ func (s *stream) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// copySize is what net/http makes DATA frames of at most, by default.
+const copySize = 16 << 10
+
+var copyBuffers = sync.Pool{New: func() any { return new([copySize]byte) }}
+
 // ReadFrom implements runtime.Wire: what a backend sends slowly is passed on as it comes.
 func (s *stream) ReadFrom(src io.Reader) (int64, error) {
-	buf := make([]byte, 32<<10)
+	b := copyBuffers.Get().(*[copySize]byte)
+	defer copyBuffers.Put(b)
+	buf := b[:]
 	waits, _ := src.(interface{ Buffered() bool })
 	var total int64
 	for {

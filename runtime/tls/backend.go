@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"pinion/runtime"
+	"pinion/runtime/http1"
 )
 
 // What of a backend's certificate is compared with the name that was asked for.
@@ -62,7 +63,7 @@ func (b *backend) Handshake(ctx context.Context, nc net.Conn, name string, s *ru
 	cfg.VerifyConnection = h.check
 	cfg.GetClientCertificate = h.choose
 	cfg.ClientSessionCache = sessions{b.sessions, h.remote.String() + " "}
-	tc := tls.Client(nc, cfg)
+	tc := tls.Client(http1.UnderTLS(nc), cfg)
 	err := tc.HandshakeContext(ctx)
 	if err == nil {
 		return tc, nil
