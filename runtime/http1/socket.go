@@ -10,3 +10,6 @@ func (c *Conn) opError(op string, err error) error {
 	return &net.OpError{Op: op, Net: c.nc.LocalAddr().Network(), Source: c.nc.LocalAddr(), Addr: c.nc.RemoteAddr(),
 		Err: os.NewSyscallError(op, err)}
 }
+
+// closeSocket closes a socket that nobody waits for.
+func closeSocket(fd int) error { return os.NewSyscallError("close", rawClose(fd)) }
