@@ -1,7 +1,6 @@
 package reload
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -14,12 +13,13 @@ import (
 
 	"pinion/parser"
 	"pinion/runtime"
+	"pinion/runtime/http1"
 )
 
 // listener is one open address. It outlives graphs: an address that both the old and the new one name is never closed.
 type listener struct {
 	key  string
-	net  net.Listener
+	net  *http1.Listener
 	gone atomic.Bool // no new graph has it: its connections end after their response
 	done chan struct{}
 }
@@ -69,11 +69,11 @@ func (ls *listeners) prepare(g *runtime.Graph) (*plan, parser.Diagnostics) {
 			continue
 		}
 		delete(want, key) // two Listens may name one address
-		nl, err := listen(key)
+		nl, err := http1.Listen(key)
 		if errors.Is(err, syscall.EADDRINUSE) {
 			// "*:80" can't be opened beside our own "10.0.0.1:80": one that goes away makes room first.
 			if ls.makeRoom(p, key) {
-				nl, err = listen(key)
+				nl, err = http1.Listen(key)
 			}
 		}
 		if err != nil {
@@ -123,19 +123,13 @@ func (ls *listeners) makeRoom(p *plan, key string) (made bool) {
 	return made
 }
 
-func listen(key string) (net.Listener, error) {
-	// Keep-alive probes would cost four system calls for each connection; httpd's Timeout does their work.
-	lc := net.ListenConfig{KeepAlive: -1}
-	return lc.Listen(context.Background(), "tcp", key)
-}
-
 // drop closes what the plan opened and opens again what it closed.
 func (ls *listeners) drop(p *plan) {
 	for _, l := range p.add {
 		l.net.Close()
 	}
 	for _, l := range p.undo {
-		if nl, err := listen(l.key); err == nil {
+		if nl, err := http1.Listen(l.key); err == nil {
 			again := &listener{key: l.key, net: nl, done: make(chan struct{})}
 			ls.start(again)
 		}

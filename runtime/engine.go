@@ -175,8 +175,13 @@ func GrowStack() { growStack(0) }
 
 func (e *Engine) serve(nc net.Conn, gone *atomic.Bool) {
 	c := &Conn{ID: e.connID.Add(1), Engine: e, Gone: gone, Score: new(Score)}
-	c.Local, c.Remote = addrPort(nc.LocalAddr()), addrPort(nc.RemoteAddr())
-	c.LocalIP, c.RemoteIP = c.Local.Addr().String(), c.Remote.Addr().String()
+	if a, ok := nc.(*http1.Accepted); ok {
+		c.Local, c.Remote, c.LocalIP = a.Addresses()
+	} else {
+		c.Local, c.Remote = addrPort(nc.LocalAddr()), addrPort(nc.RemoteAddr())
+		c.LocalIP = c.Local.Addr().String()
+	}
+	c.RemoteIP = c.Remote.Addr().String()
 	g := e.Acquire(c.ID)
 	secure, timeout := g.Secure, g.ServerFor(c.Local, "").Settings.Timeout.Or(DefaultTimeout)
 	var cfg *tls.Config

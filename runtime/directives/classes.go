@@ -12,8 +12,10 @@ var noEffect = []struct {
 		names: "StartServers MinSpareThreads MaxSpareThreads ServerLimit ThreadLimit ThreadsPerChild ThreadStackSize MaxRequestWorkers " +
 			"MaxClients MaxConnectionsPerChild MaxRequestsPerChild AsyncRequestWorkerFactor ListenCoresBucketsRatio MaxMemFree",
 		more: "MinSpareServers MaxSpareServers"},
-	{reason: "the kernel's own sizes and ways to accept are used",
-		names: "SendBufferSize ReceiveBufferSize ListenBacklog ListenTCPDeferAccept AcceptFilter"},
+	{reason: "the kernel's own sizes are used",
+		names: "SendBufferSize ReceiveBufferSize ListenBacklog"},
+	{reason: "a connection is accepted when its first bytes have come or after 30 seconds, as is httpd's default on Linux",
+		names: "ListenTCPDeferAccept AcceptFilter"},
 	{reason: "pinion has no shared memory, locks or dumps between processes",
 		names: "Mutex ScoreBoardFile CoreDumpDirectory", module: "core", more: "EnableExceptionHook GprofDir"},
 	{reason: "pinion chooses how files and buffers are read and sent",

@@ -107,7 +107,7 @@ func (b *Body) Waits() bool {
 	if b.Buffered() {
 		return false
 	}
-	if b.c.raw == nil {
+	if !b.c.direct {
 		return true
 	}
 	_, err := peekByte(b.c.raw)

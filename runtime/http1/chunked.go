@@ -197,7 +197,7 @@ func (w ChunkedWriter) Write(p []byte) (int, error) {
 		return 0, nil
 	}
 	const frame = 16 + 2 + 2
-	if len(p) < bufferSize && len(w.c.wb)+len(p)+frame > bufferSize && len(w.c.wb) > 0 && w.c.raw == nil {
+	if len(p) < bufferSize && len(w.c.wb)+len(p)+frame > bufferSize && len(w.c.wb) > 0 && !w.c.direct {
 		if err := w.c.Flush(); err != nil {
 			return 0, err
 		}

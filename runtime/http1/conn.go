@@ -29,10 +29,12 @@ func putBuffer(b []byte) {
 // Conn is a connection with buffers on both ways. The buffers come from a pool when bytes arrive or are written and go
 // back when they are empty: a connection that waits holds none.
 type Conn struct {
-	nc  net.Conn
-	tcp *net.TCPConn    // nil unless nc is plain TCP
-	raw syscall.RawConn // nil unless nc is plain TCP or a unix socket
-	fd  int             // of raw, valid until Close: the owner uses it without nc's lock, as nobody else closes nc
+	nc       net.Conn
+	tcp      *net.TCPConn    // nil unless nc is plain TCP; see plainTCP
+	accepted *Accepted       // nc, or nil
+	raw      syscall.RawConn // nil unless nc is plain TCP or a unix socket; of accepted only once it was waited for
+	fd       int             // valid until Close: the owner uses it without nc's lock, as nobody else closes nc
+	direct   bool            // there is fd
 
 	rb   []byte // read buffer or nil; rb[r:w] is unread
 	r, w int
@@ -64,19 +66,42 @@ type Conn struct {
 // NewConn wraps nc. TCP and unix connections are read through their file descriptor; any other (TLS) through Read.
 func NewConn(nc net.Conn) *Conn {
 	c := &Conn{nc: nc}
-	c.tcp, _ = nc.(*net.TCPConn)
-	switch nc.(type) {
-	case *net.TCPConn, *net.UnixConn:
-		raw, err := nc.(syscall.Conn).SyscallConn()
-		if err == nil {
-			err = raw.Control(func(fd uintptr) { c.fd = int(fd) })
-		}
-		if err == nil {
-			c.raw = raw
-			c.fillFn, c.awaitFn = c.fillRaw, c.awaitRaw
-		}
+	switch nc := nc.(type) {
+	case *Accepted:
+		c.accepted, c.fd, c.direct = nc, nc.fd, true
+	case *net.TCPConn:
+		c.tcp = nc
+		c.direct = c.watch(nc) == nil
+	case *net.UnixConn:
+		c.direct = c.watch(nc) == nil
 	}
 	return c
+}
+
+// watch makes ready to wait for sc, which is nc or, of an Accepted, what stands in the poller for it.
+func (c *Conn) watch(sc syscall.Conn) error {
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return err
+	}
+	if err := raw.Control(func(fd uintptr) { c.fd = int(fd) }); err != nil {
+		return err
+	}
+	c.raw = raw
+	if c.fillFn == nil {
+		c.fillFn, c.awaitFn = c.fillRaw, c.awaitRaw
+	}
+	return nil
+}
+
+// plainTCP returns package net's connection, by which the kernel can move a body, nil where there is none. No other goroutine may use c meanwhile.
+func (c *Conn) plainTCP() *net.TCPConn {
+	if c.tcp == nil && c.accepted != nil {
+		if tcp, err := c.accepted.tcp(); err == nil && c.watch(tcp) == nil {
+			c.tcp = tcp
+		}
+	}
+	return c.tcp
 }
 
 // NetConn returns the wrapped connection. What is read from it past the Conn's buffer is lost to the Conn.
@@ -110,7 +135,7 @@ func (c *Conn) WaitReadable() error {
 	if c.w > c.r {
 		return nil
 	}
-	if c.raw == nil {
+	if !c.direct {
 		return c.waitPlain()
 	}
 	return c.fill()
@@ -166,10 +191,18 @@ func (c *Conn) fill() error {
 		c.w = copy(c.rb, c.rb[c.r:c.w])
 		c.r = 0
 	}
+	if c.raw == nil && c.direct { // nobody has waited for it yet
+		if !c.aborted.Load() && c.fillRaw(0) {
+			return c.filled()
+		}
+		if err := c.watch(c.accepted); err != nil {
+			return err
+		}
+	}
 	if err := c.armRead(); err != nil {
 		return err
 	}
-	if c.raw == nil {
+	if !c.direct {
 		return c.fillPlain()
 	}
 	if err := c.raw.Read(c.fillFn); err != nil {
@@ -283,10 +316,10 @@ func (c *Conn) Close() error {
 // Descriptor returns the file descriptor of the connection, or of that under TLS; ok is false where it has none. It is
 // valid until Close, and only for watching.
 func (c *Conn) Descriptor() (fd int32, ok bool) {
-	raw := c.raw
-	if raw == nil {
-		raw = c.underTLS()
+	if c.direct {
+		return int32(c.fd), true
 	}
+	raw := c.underTLS()
 	if raw == nil {
 		return 0, false
 	}
@@ -314,7 +347,7 @@ func (c *Conn) Alive() bool {
 	if c.w > c.r {
 		return false
 	}
-	if c.raw != nil {
+	if c.direct {
 		_, err := recv(c.fd, c.small[:], unix.MSG_PEEK)
 		return err == unix.EAGAIN
 	}

@@ -12,6 +12,9 @@ func (c *Conn) Write(p []byte) (int, error) {
 		c.wb = append(c.writeBuffer(), p...)
 		return len(p), nil
 	}
+	if c.accepted != nil {
+		return c.sendBoth(p)
+	}
 	if err := c.armWrite(); err != nil {
 		return 0, err
 	}
@@ -38,6 +41,38 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return max(0, int(n)-head), err
 }
 
+// sendBoth writes the buffer and p; only what the socket doesn't take at once is waited for.
+func (c *Conn) sendBoth(p []byte) (int, error) {
+	head, sent := len(c.wb), 0
+	if !c.aborted.Load() {
+		n, err := sendTwo(c.fd, c.wb, p)
+		c.out.Add(int64(n))
+		if err != nil && err != unix.EAGAIN {
+			c.releaseWrite()
+			return 0, c.opError("write", err)
+		}
+		sent = n
+	}
+	if sent < head {
+		c.wb = c.wb[:copy(c.wb, c.wb[sent:])]
+		if err := c.Flush(); err != nil {
+			return 0, err
+		}
+		sent = head
+	}
+	c.releaseWrite()
+	rest := p[sent-head:]
+	if len(rest) == 0 {
+		return len(p), nil
+	}
+	if err := c.armWrite(); err != nil {
+		return len(p) - len(rest), err
+	}
+	n, err := c.nc.Write(rest)
+	c.out.Add(int64(n))
+	return len(p) - len(rest) + n, err
+}
+
 // WriteString is Write for a string.
 func (c *Conn) WriteString(s string) (int, error) {
 	if len(c.wb)+len(s) <= bufferSize {
@@ -52,7 +87,7 @@ func (c *Conn) Flush() error {
 	if len(c.wb) == 0 {
 		return nil
 	}
-	if c.raw != nil && !c.aborted.Load() {
+	if c.direct && !c.aborted.Load() {
 		if done, err := c.sendBuffered(); done || err != nil {
 			c.releaseWrite()
 			return err

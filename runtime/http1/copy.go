@@ -62,7 +62,7 @@ func (b *Body) WriteTo(w io.Writer) (int64, error) {
 
 func (b *Body) canSplice(dst *Conn) bool {
 	return b.framing == Length && b.remaining >= spliceMin && b.err == nil && b.deadline == nil &&
-		b.c.tcp != nil && dst.tcp != nil && b.c.Buffered() == 0
+		b.c.Buffered() == 0 && b.c.plainTCP() != nil && dst.plainTCP() != nil
 }
 
 // splice moves the rest of the body, whose buffered part has gone before.

@@ -14,7 +14,7 @@ func (c *Conn) SendFile(src io.Reader) (n int64, err error) {
 		return 0, &WriteError{err}
 	}
 	file, left := fileOf(src)
-	if c.tcp == nil || file == nil {
+	if file == nil || c.plainTCP() == nil {
 		return io.Copy(blaming{c}, src)
 	}
 	if lr, ok := src.(*io.LimitedReader); ok {

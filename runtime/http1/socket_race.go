@@ -2,7 +2,12 @@
 
 package http1
 
-import "syscall"
+import (
+	"net/netip"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
 
 // Under the race detector the calls are package syscall's, which tell it that what was done before a write comes before what
 // is done after the read of its bytes. See socket_raw.go.
@@ -27,3 +32,24 @@ func send(fd int, p []byte) (n int, err error) {
 		}
 	}
 }
+
+func sendTwo(fd int, a, b []byte) (n int, err error) {
+	if len(a) > 0 {
+		if n, err = send(fd, a); n < len(a) || err != nil {
+			return n, err
+		}
+	}
+	more, err := send(fd, b)
+	return n + more, err
+}
+
+func accept(listening int) (fd int, remote netip.AddrPort, err error) {
+	for {
+		fd, sa, err := unix.Accept4(listening, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+		if err != unix.EINTR && err != unix.ECONNABORTED {
+			return fd, addrPortOf(sa), err
+		}
+	}
+}
+
+func rawClose(fd int) error { return syscall.Close(fd) }

@@ -3,6 +3,7 @@
 package http1
 
 import (
+	"net/netip"
 	"syscall"
 	"unsafe"
 
@@ -41,4 +42,60 @@ func send(fd int, p []byte) (n int, err error) {
 			return 0, e
 		}
 	}
+}
+
+// sendTwo is send of a, which may be empty, and then b.
+func sendTwo(fd int, a, b []byte) (n int, err error) {
+	if len(a) == 0 {
+		return send(fd, b)
+	}
+	parts := [2]unix.Iovec{{Base: &a[0], Len: uint64(len(a))}, {Base: &b[0], Len: uint64(len(b))}}
+	message := unix.Msghdr{Iov: &parts[0], Iovlen: 2}
+	for {
+		r, _, e := syscall.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&message)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+		switch e {
+		case 0:
+			return int(r), nil
+		case unix.EINTR:
+		default:
+			return 0, e
+		}
+	}
+}
+
+// accept takes a connection from a listening socket in non-blocking mode; err is EAGAIN if there is none.
+func accept(listening int) (fd int, remote netip.AddrPort, err error) {
+	var sa unix.RawSockaddrInet6 // holds the smaller one of IPv4 as well
+	for {
+		size := uint32(unsafe.Sizeof(sa))
+		r, _, e := syscall.RawSyscall6(unix.SYS_ACCEPT4, uintptr(listening), uintptr(unsafe.Pointer(&sa)), uintptr(unsafe.Pointer(&size)), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+		switch e {
+		case 0:
+			return int(r), peerOf(&sa), nil
+		case unix.EINTR, unix.ECONNABORTED: // the latter has gone while it waited
+		default:
+			return 0, netip.AddrPort{}, e
+		}
+	}
+}
+
+// peerOf reads what the kernel wrote for an address of either family.
+func peerOf(sa *unix.RawSockaddrInet6) netip.AddrPort {
+	port := *(*[2]byte)(unsafe.Pointer(&sa.Port)) // in network order
+	number := uint16(port[0])<<8 | uint16(port[1])
+	switch sa.Family {
+	case unix.AF_INET:
+		return netip.AddrPortFrom(netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(sa)).Addr), number)
+	case unix.AF_INET6:
+		return inet6(sa.Addr, number, sa.Scope_id)
+	}
+	return netip.AddrPort{}
+}
+
+// rawClose closes a socket; it doesn't wait for what is still to be sent, as no socket is set to linger.
+func rawClose(fd int) error {
+	if _, _, e := syscall.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0); e != 0 {
+		return e
+	}
+	return nil
 }
