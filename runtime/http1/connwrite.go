@@ -49,7 +49,7 @@ func (c *Conn) sendBoth(p []byte) (int, error) {
 		c.out.Add(int64(n))
 		if err != nil && err != unix.EAGAIN {
 			c.releaseWrite()
-			return 0, c.opError("write", err)
+			return 0, opError(c.nc, "write", err)
 		}
 		sent = n
 	}

@@ -14,22 +14,34 @@ import (
 // may read and one may write, as crypto/tls keeps it. (Measured with 256-byte answers over TLS on 64 connections: 6 of 100
 // parts of the processor time went to the monitor thread that socket_raw.go tells of.)
 func UnderTLS(nc net.Conn) net.Conn {
-	tcp, ok := nc.(*net.TCPConn)
-	if !ok {
+	var owner socket
+	switch c := nc.(type) {
+	case *net.TCPConn:
+		owner = c
+	case *Accepted:
+		owner = c
+	default:
 		return nc
 	}
-	raw, err := tcp.SyscallConn()
+	raw, err := owner.SyscallConn()
 	if err != nil {
 		return nc
 	}
-	s := &rawConn{TCPConn: tcp, raw: raw}
+	s := &rawConn{socket: owner, raw: raw}
 	s.in.call, s.out.call = s.in.recv, s.out.send
 	return s
 }
 
+// socket is a connection by TCP.
+type socket interface {
+	net.Conn
+	syscall.Conn
+	CloseWrite() error
+}
+
 // rawConn is what UnderTLS returns. Waiting, deadlines and the lock against a Close at the same time are net's.
 type rawConn struct {
-	*net.TCPConn
+	socket
 	raw     syscall.RawConn
 	in, out transfer
 	more    func() bool // see Gather; nil: never
@@ -88,9 +100,9 @@ func (s *rawConn) Read(p []byte) (int, error) {
 	t.p = nil
 	switch {
 	case err != nil:
-		return 0, err
+		return 0, asNet(err)
 	case t.err != nil:
-		return 0, opError(s.TCPConn, "read", t.err)
+		return 0, opError(s.socket, "read", t.err)
 	case t.n == 0:
 		return 0, io.EOF
 	}
@@ -109,8 +121,8 @@ func (s *rawConn) Write(p []byte) (int, error) {
 	t.p, t.n, t.err = p, 0, nil
 	err := s.raw.Write(t.call)
 	t.p = nil
-	if err == nil && t.err != nil {
-		err = opError(s.TCPConn, "write", t.err)
+	if err = asNet(err); err == nil && t.err != nil {
+		err = opError(s.socket, "write", t.err)
 	}
 	return t.n, err
 }
