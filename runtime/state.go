@@ -46,6 +46,12 @@ func Adopt[T any](c *Compiler, key string, make func() (T, error)) (T, error) {
 	return v, nil
 }
 
+// AdoptNew is Adopt for what can always be made.
+func AdoptNew[T any](c *Compiler, key string, make func() *T) *T {
+	v, _ := Adopt(c, key, func() (*T, error) { return make(), nil })
+	return v
+}
+
 // Peek returns what lives under key, for reports.
 func (st *State) Peek(key string) (any, bool) {
 	st.mu.Lock()

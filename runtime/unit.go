@@ -114,7 +114,7 @@ func Recompile(prev *Graph, tree *parser.Tree, modules []*Module, o Options) (g 
 	for _, u := range prev.units {
 		old[u.id] = u
 	}
-	c.keep(old[0])
+	c.keep(prev.units[0])
 	g.Main = g.Servers[0]
 	for i, n := range tree.Root.Children {
 		breathe(i)

@@ -59,19 +59,13 @@ func bind(c *runtime.Compiler) {
 func bindServer(c *runtime.Compiler, s *runtime.Server, name string) {
 	own := runtime.OwnServerConf[conf](s, Module)
 	own.name = name
-	own.vhost = adopt(c, "metrics.vhost "+name, func() *vhost { return new(vhost) })
+	own.vhost = runtime.AdoptNew(c, "metrics.vhost "+name, func() *vhost { return new(vhost) })
 	for _, b := range ownBalancers(s) {
 		if own.balancers == nil {
 			own.balancers = map[*proxy.Balancer]*lazyHistogram{}
 		}
-		own.balancers[b] = adopt(c, "metrics.balancer "+b.Key(), func() *lazyHistogram { return new(lazyHistogram) })
+		own.balancers[b] = runtime.AdoptNew(c, "metrics.balancer "+b.Key(), func() *lazyHistogram { return new(lazyHistogram) })
 	}
-}
-
-// adopt is runtime.Adopt for what can always be made.
-func adopt[T any](c *runtime.Compiler, key string, make func() *T) *T {
-	v, _ := runtime.Adopt(c, key, func() (*T, error) { return make(), nil })
-	return v
 }
 
 // ownBalancers are the balancers that are listed with s: one that a virtual host inherits is listed with the main server.

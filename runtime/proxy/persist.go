@@ -81,7 +81,7 @@ func openStore(c *runtime.Compiler) *store {
 		return nil
 	}
 	path := persistPath(c)
-	st := adopt(c, "proxy.persist "+path, func() *store {
+	st := runtime.AdoptNew(c, "proxy.persist "+path, func() *store {
 		st := &store{path: path}
 		if err := st.read(); err != nil {
 			c.Report(&parser.Diagnostic{Severity: parser.Warning, Code: "persist-unreadable", Place: c.Graph.Main.Place,

@@ -144,7 +144,7 @@ func (conf *ServerConf) complete(c *runtime.Compiler, s *runtime.Server, main *S
 
 func (b *Balancer) bind(c *runtime.Compiler, conf *ServerConf) {
 	b.FlagR = b.flagR.Or(conf.FlagR.Or(RouteOnly))
-	b.hand = adopt(c, "proxy.byhand "+conf.key+" "+b.Name, func() *byHand[balancerHand] {
+	b.hand = runtime.AdoptNew(c, "proxy.byhand "+conf.key+" "+b.Name, func() *byHand[balancerHand] {
 		h := new(byHand[balancerHand])
 		conf.saved.balancerSettings(b, h)
 		return h
@@ -154,7 +154,7 @@ func (b *Balancer) bind(c *runtime.Compiler, conf *ServerConf) {
 		b.warnDropped(c)
 		return
 	}
-	b.State = adopt(c, "proxy.balancer "+conf.key+" "+b.Name, func() *BalancerState {
+	b.State = runtime.AdoptNew(c, "proxy.balancer "+conf.key+" "+b.Name, func() *BalancerState {
 		st := &BalancerState{Nonce: newNonce()}
 		conf.saved.balancer(b, st)
 		return st
@@ -176,14 +176,8 @@ func (b *Balancer) warnDropped(c *runtime.Compiler) {
 	}
 }
 
-// adopt is runtime.Adopt for what can always be made.
-func adopt[T any](c *runtime.Compiler, key string, make func() *T) *T {
-	v, _ := runtime.Adopt(c, key, func() (*T, error) { return make(), nil })
-	return v
-}
-
 func adoptWorker(c *runtime.Compiler, w *Worker, saved *store) {
-	w.State = adopt(c, "proxy.worker "+w.Key(), func() *WorkerState {
+	w.State = runtime.AdoptNew(c, "proxy.worker "+w.Key(), func() *WorkerState {
 		st := &WorkerState{since: time.Now()}
 		// The file's E and C hold from the start until a request or a health check finds otherwise.
 		st.run.Store(uint32(w.Params.Status & transient))
