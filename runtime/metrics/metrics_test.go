@@ -88,9 +88,10 @@ func load(t *testing.T, file, config string, state *runtime.State) *reload.Loade
 func (s *site) reload(config string) { s.t.Helper(); s.engine.Swap(s.load(config)) }
 
 // send sends one request on a connection of its own and returns the status line. When it returns, the request has been counted: the
-// connection has been closed by the server.
+// connection has been closed by the server, which counts it no more.
 func (s *site) send(method, host, path string, fields ...string) string {
 	s.t.Helper()
+	defer s.settle()()
 	c, err := net.Dial("tcp", s.address)
 	if err != nil {
 		s.t.Fatal(err)
@@ -109,6 +110,24 @@ func (s *site) send(method, host, path string, fields ...string) string {
 	}
 	line, _, _ := strings.Cut(string(answer), "\r\n")
 	return line
+}
+
+// settle returns a function that waits until no more connections are open than now: the server counts a connection as open for some
+// moments after the client has seen its end.
+func (s *site) settle() func() {
+	before, _ := s.engine.Connections()
+	return func() {
+		s.t.Helper()
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+			open, _ := s.engine.Connections()
+			if open <= before {
+				return
+			}
+			if time.Now().After(deadline) {
+				s.t.Fatalf("%d connections are open, expected %d", open, before)
+			}
+		}
+	}
 }
 
 // figures are the values of series, by name and labels as in the text format, labels in order.
@@ -155,6 +174,7 @@ func value(m *dto.Metric) float64 {
 // scrape reads the metrics through the virtual host that has them.
 func (s *site) scrape() figures {
 	s.t.Helper()
+	defer s.settle()()
 	answer := runtimetest.Get(s.t, s.address, "/metrics", "X-Test: 1")
 	head, body, _ := strings.Cut(answer, "\n\n")
 	if !strings.HasPrefix(head, "HTTP/1.1 200 ") || runtimetest.Field(answer, "Content-Type") != "text/plain; version=0.0.4; charset=utf-8" {
