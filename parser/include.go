@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -152,7 +151,7 @@ func (l *loader) includeFolderMatches(dir, first, rest string, more bool, in inc
 	}
 	slices.Sort(names)
 	var next *ahead
-	if !more && len(names) >= aheadFrom {
+	if !more && len(names) >= aheadFrom && l.o.Pause == nil {
 		next = l.lookAhead(dir, names)
 		defer next.end()
 	}
@@ -160,8 +159,8 @@ func (l *loader) includeFolderMatches(dir, first, rest string, more bool, in inc
 		if l.leaving() {
 			return
 		}
-		if i%64 == 63 {
-			runtime.Gosched() // a server that reads its configuration again has requests to answer
+		if i%16 == 15 && l.o.Pause != nil {
+			l.o.Pause()
 		}
 		switch path := filepath.Join(dir, name); {
 		case more:

@@ -191,8 +191,8 @@ func sameChain(a, b *Frame) bool {
 var lastID atomic.Uint64
 
 // Keep makes the cache remember what t's files contribute, without what stands in their virtual hosts, once that has been compiled:
-// with Options.Stubs the next Load returns it as stubs.
-func (c *Cache) Keep(t *Tree) {
+// with Options.Stubs the next Load returns it as stubs. pause is Options.Pause.
+func (c *Cache) Keep(t *Tree, pause func()) {
 	kept := make(map[string]*fragment, len(t.Files))
 	needs := map[string]*needed{}
 	c.mu.Lock()
@@ -203,7 +203,10 @@ func (c *Cache) Keep(t *Tree) {
 		needs[path] = &needed{&p, t.Sum(path)}
 	}
 	c.needed = needs
-	for _, path := range t.Files {
+	for i, path := range t.Files {
+		if i%16 == 15 && pause != nil {
+			pause()
+		}
 		r, read := t.readings[path]
 		if f := t.kept[path]; f != nil && !read {
 			kept[path] = f

@@ -33,6 +33,8 @@ type Options struct {
 	// Offline says that the file stands alone, away from the server that it is for: included files and folders
 	// that are missing are notes.
 	Offline bool
+	// Pause, unless nil, is called again and again while many files are read: a server that has requests to answer rests in it.
+	Pause func()
 	// Cache keeps the syntax of files from one Load to the next; nil keeps nothing.
 	Cache *Cache
 	// Stubs lets Load return a <VirtualHost> as a stub (Node.Stub) where Cache.Keep knows its file and nothing that it was read with
@@ -59,8 +61,17 @@ var errTooLarge = errors.New("file too large")
 
 type osFS struct{}
 
-func (osFS) Stat(name string) (fs.FileInfo, error)      { return os.Stat(name) }
-func (osFS) ReadDir(name string) ([]fs.DirEntry, error) { return os.ReadDir(name) }
+func (osFS) Stat(name string) (fs.FileInfo, error) { return os.Stat(name) }
+
+// ReadDir leaves out the sorting of os.ReadDir, which takes longer than the reading.
+func (osFS) ReadDir(name string) ([]fs.DirEntry, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.ReadDir(-1)
+}
 
 func (osFS) ReadFile(name string, max int64) ([]byte, error) {
 	f, err := os.Open(name)

@@ -22,6 +22,7 @@ type Source struct {
 	Test    bool // see runtime.Options
 
 	kept *kept
+	pace *pace // of a server that answers requests meanwhile; nil for none
 }
 
 // Loaded is one reading of a configuration. Graph is nil when Diags has an error.
@@ -40,6 +41,9 @@ type Loaded struct {
 // Not safe for concurrent use.
 func (s *Source) Load(state *runtime.State) *Loaded {
 	began := time.Now()
+	if s.kept != nil {
+		s.pace = newPace()
+	}
 	l := s.loadChanged(state)
 	if l == nil {
 		l = s.loadAll(state)
@@ -54,7 +58,7 @@ func (s *Source) Keep(l *Loaded) {
 	if s.Parse.Cache == nil {
 		return
 	}
-	s.Parse.Cache.Keep(l.Tree)
+	s.Parse.Cache.Keep(l.Tree, s.pause())
 	s.kept = &kept{graph: l.Graph, seen: sight{l.began, map[string]mark{}}}
 	s.kept.seen.look(l.Graph)
 }
@@ -71,12 +75,20 @@ func (s *Source) options() *parser.Options {
 	o.Directives, o.Nearest = table.Lookup, table.Nearest
 	o.Modules = func(name string) bool { return runtime.HasModule(s.Modules, name) }
 	o.Static = func(name string) bool { return runtime.StaticModule(s.Modules, name) }
-	o.Offline = s.Offline
+	o.Offline, o.Pause = s.Offline, s.pause()
 	return &o
 }
 
+// pause is Options.Pause of the parser and of the compiler.
+func (s *Source) pause() func() {
+	if s.pace == nil {
+		return nil
+	}
+	return s.pace.pause
+}
+
 func (s *Source) compileOptions(state *runtime.State, t *parser.Tree) runtime.Options {
-	return runtime.Options{State: state, Offline: s.Offline, Test: s.Test, Hash: hash(t)}
+	return runtime.Options{State: state, Offline: s.Offline, Test: s.Test, Pause: s.pause(), Hash: hash(t, s.pause())}
 }
 
 func (s *Source) loadAll(state *runtime.State) *Loaded {
@@ -121,9 +133,12 @@ func loaded(tree *parser.Tree, graph *runtime.Graph, diags parser.Diagnostics, m
 }
 
 // hash is a short name for the configuration's text: the same files give the same hash on every machine.
-func hash(t *parser.Tree) string {
+func hash(t *parser.Tree, pause func()) string {
 	h := sha256.New()
-	for _, f := range t.Files {
+	for i, f := range t.Files {
+		if i%64 == 63 && pause != nil {
+			pause()
+		}
 		io.WriteString(h, f)
 		sum := t.Sum(f)
 		h.Write(sum[:])

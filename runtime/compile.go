@@ -3,7 +3,6 @@ package runtime
 import (
 	"fmt"
 	"path/filepath"
-	"runtime"
 	"sort"
 
 	"pinion/grammar"
@@ -19,7 +18,9 @@ type Options struct {
 	Offline bool
 	// Test looks whether logs could be opened and programs started, and does neither: for -t, which serves nothing.
 	Test bool
-	Hash string // of the text, kept in Graph.Hash
+	// Pause, unless nil, is called again and again while many servers are compiled: a server that has requests to answer rests in it.
+	Pause func()
+	Hash  string // of the text, kept in Graph.Hash
 }
 
 // Compiler makes one Graph. It is used by one goroutine, and modules see it as part of Cmd.
@@ -29,6 +30,7 @@ type Compiler struct {
 	Offline bool
 	Test    bool // see Options
 
+	pause    func() // see Options; never nil
 	diags    []*parser.Diagnostic
 	told     map[finding]*parser.Diagnostic
 	bad      bool
@@ -83,9 +85,12 @@ func newCompiler(tree *parser.Tree, modules []*Module, o Options) *Compiler {
 	if o.State == nil {
 		o.State = NewState()
 	}
+	if o.Pause == nil {
+		o.Pause = func() {}
+	}
 	g := &Graph{State: o.State, Process: map[string][]string{}, Hash: o.Hash, whole: &unit{refs: 1},
 		mainHash: hashMain(tree.Root), serverRoot: tree.ServerRoot}
-	return &Compiler{Graph: g, Tree: tree, Offline: o.Offline, Test: o.Test, told: map[finding]*parser.Diagnostic{},
+	return &Compiler{Graph: g, Tree: tree, Offline: o.Offline, Test: o.Test, pause: o.Pause, told: map[finding]*parser.Diagnostic{},
 		units: map[*Server]*unit{}, nodes: map[*Server]*parser.Node{}}
 }
 
@@ -100,6 +105,7 @@ func (c *Compiler) end() (*Graph, []*parser.Diagnostic) {
 		g.State.release(g)
 		return nil, c.diags
 	}
+	g.Fresh = c.Compiled()
 	return g, c.diags
 }
 
@@ -351,7 +357,7 @@ func (c *Compiler) finish() {
 			for i, u := range c.compiled {
 				c.cur = u
 				m.PostServer(c, u.server)
-				breathe(i)
+				c.breathe(i)
 			}
 			c.cur = nil
 		}
@@ -359,6 +365,7 @@ func (c *Compiler) finish() {
 	for _, m := range g.modules.list {
 		if m.PostConfig != nil {
 			m.PostConfig(c)
+			c.pause()
 		}
 	}
 	// PostServer and PostConfig may have given a server its configuration of a module: hooks are bound after them.
@@ -373,11 +380,10 @@ func (c *Compiler) finish() {
 	c.indexVHosts()
 }
 
-// breathe lets requests have the processor in between: a compile of thousands of servers would make them wait for the 10 ms that
-// the scheduler lets it run.
-func breathe(i int) {
-	if i%64 == 63 {
-		runtime.Gosched()
+// breathe pauses at every 16th step of a long loop.
+func (c *Compiler) breathe(i int) {
+	if i%16 == 15 {
+		c.pause()
 	}
 }
 

@@ -38,6 +38,9 @@ type Graph struct {
 	// Protocols serve connections that agreed on another protocol than HTTP/1 by ALPN, until their end.
 	Protocols map[string]func(e *Engine, nc net.Conn, c *Conn)
 
+	// Fresh are those of Servers that the graph before it, from which the others were taken over, doesn't have.
+	Fresh []*Server
+
 	modules    *moduleSet
 	httpCore   *Module                       // http_core, in whose name the head of an answer is refused; nil without it
 	conf       confs                         // what modules keep of the whole Graph

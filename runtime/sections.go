@@ -56,7 +56,7 @@ func openVirtualHost(c *Cmd) error {
 	in.Server, in.Dir, in.Section = s, s.Dir, nil
 	c.walk(c.Node.Children, &in)
 	c.cur = main
-	breathe(len(c.compiled))
+	c.breathe(len(c.compiled))
 	return nil
 }
 

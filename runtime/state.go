@@ -2,16 +2,22 @@ package runtime
 
 import (
 	"io"
+	"maps"
+	"slices"
 	"sync"
 )
 
 // State is what outlives a Graph: worker states, connection pools, log files. A Graph adopts by key what it shares
 // with the one before; what no graph holds any more is closed. Safe for concurrent use.
 type State struct {
-	// mu guards entries and the counts in them; held for map operations only, while compiling and when a graph closes.
-	mu      sync.Mutex
-	entries map[string]*stateEntry
+	// mu guards the maps and the counts in entries; held for map operations only, while compiling and when a graph closes.
+	mu        sync.Mutex
+	entries   map[string]*stateEntry
+	reopeners map[*stateEntry]reopener // those that have it, few among many
 }
+
+// reopener is a log file, which is opened again after a rotation.
+type reopener interface{ Reopen() error }
 
 type stateEntry struct {
 	key   string
@@ -20,7 +26,9 @@ type stateEntry struct {
 }
 
 // NewState returns an empty state.
-func NewState() *State { return &State{entries: map[string]*stateEntry{}} }
+func NewState() *State {
+	return &State{entries: map[string]*stateEntry{}, reopeners: map[*stateEntry]reopener{}}
+}
 
 // Adopt returns the value that lives under key, or one that make makes. It lives as long as a graph has the server that is being
 // compiled, or in PostConfig as long as the graph; then it is closed if it is an io.Closer. The same key must always hold the same
@@ -42,6 +50,9 @@ func Adopt[T any](c *Compiler, key string, make func() (T, error)) (T, error) {
 	}
 	e := &stateEntry{key, v, 1}
 	st.entries[key] = e
+	if r, ok := e.value.(reopener); ok {
+		st.reopeners[e] = r
+	}
 	u.entries = append(u.entries, e)
 	return v, nil
 }
@@ -82,6 +93,7 @@ func (st *State) drop(entries []*stateEntry, gone []io.Closer) []io.Closer {
 	for _, e := range entries {
 		if e.refs--; e.refs == 0 {
 			delete(st.entries, e.key)
+			delete(st.reopeners, e)
 			if c, ok := e.value.(io.Closer); ok {
 				gone = append(gone, c)
 			}
@@ -92,13 +104,8 @@ func (st *State) drop(entries []*stateEntry, gone []io.Closer) []io.Closer {
 
 // Reopen calls Reopen on every value that has it: log files after a rotation. Errors go to failed.
 func (st *State) Reopen(failed func(error)) {
-	var all []interface{ Reopen() error }
 	st.mu.Lock()
-	for _, e := range st.entries {
-		if v, ok := e.value.(interface{ Reopen() error }); ok {
-			all = append(all, v)
-		}
-	}
+	all := slices.Collect(maps.Values(st.reopeners))
 	st.mu.Unlock()
 	for _, v := range all {
 		if err := v.Reopen(); err != nil {

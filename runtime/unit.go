@@ -117,7 +117,7 @@ func Recompile(prev *Graph, tree *parser.Tree, modules []*Module, o Options) (g 
 	c.keep(prev.units[0])
 	g.Main = g.Servers[0]
 	for i, n := range tree.Root.Children {
-		breathe(i)
+		c.breathe(i)
 		if !isVirtualHost(n) {
 			continue
 		}

@@ -21,6 +21,7 @@ type schedule struct {
 	wake   chan struct{} // says that the first check due may be another one now
 	slots  chan struct{} // one for each check that runs
 	done   sync.WaitGroup
+	tell   func() // retune, as members have it
 
 	// mu guards what follows, and the fields of checks that say so. It is held for a few map or heap operations.
 	mu      sync.Mutex
@@ -47,6 +48,7 @@ type check struct {
 
 func newSchedule() *schedule {
 	s := &schedule{checks: map[string]*check{}, wake: make(chan struct{}, 1), slots: make(chan struct{}, atOnce)}
+	s.tell = s.retune
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
@@ -66,9 +68,10 @@ func (s *schedule) serve(g *runtime.Graph, members []*proxy.Worker) {
 	s.mu.Lock()
 	s.graph, s.members = g, members
 	s.mu.Unlock()
-	retune := s.retune
 	for _, w := range members {
-		w.State.Health.Retune.Store(&retune)
+		if h := &w.State.Health.Retune; h.Load() != &s.tell {
+			h.Store(&s.tell)
+		}
 	}
 	s.retune()
 }

@@ -134,7 +134,7 @@ func (b *Balancer) addMembers(conf *ServerConf) {
 
 // goLive forgets what operators set where the file has overruled it, and says so.
 func goLive(g *runtime.Graph) {
-	for _, s := range g.Servers {
+	for _, s := range g.Fresh {
 		conf := ConfOf(s)
 		for _, b := range conf.Balancers {
 			if b.Server != s || b.State == nil {
@@ -158,6 +158,9 @@ func goLive(g *runtime.Graph) {
 func outdated(s *runtime.Server) bool {
 	for _, b := range ConfOf(s).Balancers {
 		if b.Server != s || b.State == nil || b.base != nil {
+			continue
+		}
+		if len(b.State.AddedMembers()) == 0 && !slices.ContainsFunc(b.Members, func(w *Worker) bool { return w.Added != nil }) {
 			continue
 		}
 		var have, want []Added
