@@ -2,8 +2,12 @@ package http1
 
 import (
 	"context"
+	"errors"
+	"math"
 	"net"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -16,6 +20,7 @@ type PoolConfig struct {
 	TTL          time.Duration                               // ttl: how long an idle connection is kept; 0: for good
 	Acquire      time.Duration                               // acquire: how long Get waits when Max are busy; 0: as long as its context
 	DisableReuse bool                                        // disablereuse: a connection serves one request
+	Quota        *Quota                                      // of all pools together; nil: none. NewPool's counts
 }
 
 // PoolStats counts a pool's connections.
@@ -35,6 +40,10 @@ type Pool struct {
 	waiters []chan grant
 	closed  bool
 	sweep   *time.Timer // ends what is idle beyond Smax; nil while nothing is
+
+	quota  *Quota
+	listed atomic.Bool // the quota knows the pool
+	place  int         // in Quota.pools
 }
 
 // grant is what a waiter gets: a connection, the right to dial one, or an error.
@@ -44,7 +53,7 @@ type grant struct {
 }
 
 // NewPool returns a pool without connections.
-func NewPool(cfg PoolConfig) *Pool { return &Pool{cfg: cfg} }
+func NewPool(cfg PoolConfig) *Pool { return &Pool{cfg: cfg, quota: cfg.Quota} }
 
 // Get returns a connection for one request, an idle one (reused is true; see Conn.Alive) or a new one. Each must be
 // given back with Put. Errors are ErrPoolTimeout, ErrPoolClosed, ctx's and Dial's.
@@ -64,7 +73,7 @@ func (p *Pool) Get(ctx context.Context) (c *Conn, reused bool, err error) {
 			return c, true, nil
 		}
 		old := p.takeIdle(n) // the youngest is too old: all are
-		defer closeAll(old)
+		defer p.closeAll(old)
 	}
 	if p.cfg.Max > 0 && p.busy >= p.cfg.Max {
 		return p.wait(ctx) // unlocks
@@ -83,13 +92,24 @@ func (p *Pool) dial(ctx context.Context, cfg *PoolConfig) (*Conn, bool, error) {
 		defer cancel()
 	}
 	nc, err := cfg.Dial(ctx)
+	if isFilesUsedUp(err) && p.quota.Evict(evictsAtOnce, math.MaxInt) > 0 {
+		nc, err = cfg.Dial(ctx)
+	}
 	if err != nil {
 		p.mu.Lock()
 		p.release()
 		p.mu.Unlock()
 		return nil, false, err
 	}
+	p.quota.opened(p)
 	return NewConn(nc), false, nil
+}
+
+// evictsAtOnce is how many idle connections make room where the process's files are used up: one who needs one soon needs more.
+const evictsAtOnce = 16
+
+func isFilesUsedUp(err error) bool {
+	return err != nil && (errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE))
 }
 
 // wait waits for a grant; it is called with the lock held and releases it.
@@ -162,8 +182,9 @@ func (p *Pool) Put(c *Conn, reusable bool) {
 	p.mu.Unlock()
 	if c != nil {
 		_ = c.Close() // of no use any more, whatever it says
+		p.quota.closed(1)
 	}
-	closeAll(excess)
+	p.closeAll(excess)
 }
 
 // release gives up a busy connection's place: to a waiter, which then dials, if there is one.
@@ -205,7 +226,7 @@ func (p *Pool) swept() {
 	p.sweep = nil
 	old := p.trim()
 	p.mu.Unlock()
-	closeAll(old)
+	p.closeAll(old)
 }
 
 // takeIdle takes out the n longest idle connections.
@@ -218,6 +239,11 @@ func (p *Pool) takeIdle(n int) []*Conn {
 	clear(p.idle[keep:])
 	p.idle = p.idle[:keep]
 	return old
+}
+
+func (p *Pool) closeAll(conns []*Conn) {
+	closeAll(conns)
+	p.quota.closed(len(conns))
 }
 
 func closeAll(conns []*Conn) {
@@ -238,7 +264,7 @@ func (p *Pool) Configure(cfg PoolConfig) {
 		p.busy++
 	}
 	p.mu.Unlock()
-	closeAll(old)
+	p.closeAll(old)
 }
 
 // CloseIdle closes what is idle, as after a change of the backend's address.
@@ -246,7 +272,7 @@ func (p *Pool) CloseIdle() {
 	p.mu.Lock()
 	old := p.takeIdle(len(p.idle))
 	p.mu.Unlock()
-	closeAll(old)
+	p.closeAll(old)
 }
 
 // Close closes idle connections and fails those that wait; connections in use are closed when they are Put.
@@ -262,7 +288,8 @@ func (p *Pool) Close() {
 		p.sweep = nil
 	}
 	p.mu.Unlock()
-	closeAll(old)
+	p.quota.forget(p)
+	p.closeAll(old)
 }
 
 // Stats returns the present counts.

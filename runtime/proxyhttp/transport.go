@@ -30,6 +30,17 @@ type transport struct {
 	quits atomic.Bool
 }
 
+// connections are those of all transports, busy and idle: half of the files that the process may open, for clients need some too.
+var connections = http1.NewQuota(mayOpen() / 2)
+
+func mayOpen() int {
+	var files unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
+		return 1024 // what POSIX systems begin with
+	}
+	return int(min(files.Cur, 1<<20))
+}
+
 // Close closes the idle connections; those in use are closed after their request.
 func (t *transport) Close() error {
 	t.pool.Close()
@@ -59,7 +70,7 @@ func bindWorker(c *runtime.Compiler, w *proxy.Worker) {
 	if w.Transport != nil || !w.FixedAddress || !isSecure(w) && w.Scheme != "http" && w.Scheme != "ws" {
 		return
 	}
-	cfg := http1.PoolConfig{Dial: dialExchange, Max: w.Max, Smax: w.SMax, TTL: w.TTL, Acquire: w.Acquire.Or(0), DisableReuse: !w.Reuse()}
+	cfg := http1.PoolConfig{Dial: dialExchange, Max: w.Max, Smax: w.SMax, TTL: w.TTL, Acquire: w.Acquire.Or(0), DisableReuse: !w.Reuse(), Quota: connections}
 	ttl := w.AddressTTL.Or(0)
 	key := fmt.Sprintf("proxyhttp %s %d %d %d %d %t %d %t %d %v", w.Key(), cfg.Max, cfg.Smax, cfg.TTL, cfg.Acquire, cfg.DisableReuse,
 		ttl, w.KeepAlive.Or(false), w.RecvBuffer.Or(0), proxy.ConfOf(w.Server).SourceAddress.V)
