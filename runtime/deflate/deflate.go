@@ -2,9 +2,10 @@
 package deflate
 
 import (
-	"compress/flate"
 	"strconv"
 	"strings"
+
+	"github.com/klauspost/compress/flate"
 
 	"pinion/parser"
 	"pinion/runtime"

@@ -1,11 +1,12 @@
 package deflate
 
 import (
-	"compress/flate"
 	"encoding/binary"
 	"hash/crc32"
 	"strconv"
 	"sync"
+
+	"github.com/klauspost/compress/flate"
 
 	"pinion/runtime"
 )
