@@ -30,7 +30,7 @@ type compression struct {
 	buf     []byte // the gzip stream, up to a piece of it
 }
 
-// compressors are filters for each level, whose writers hold some hundred kilobytes.
+// compressors are filters for each level, whose writers hold about a megabyte.
 var compressors [flate.BestCompression + 1]sync.Pool
 
 // newFilter makes a filter, which goes back to its pool when the request ends.
