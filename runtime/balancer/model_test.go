@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand"
 	"testing"
+	"time"
 
 	"pinion/runtime"
 	"pinion/runtime/proxy"
@@ -281,11 +282,11 @@ func (g *rig) step(t *testing.T) string {
 		return g.tune(t, i)
 	case k == 1:
 		w.ForceError(g.r.Time)
-		w.State.ErrorTime.Store(1 << 62) // not due
+		w.SetErrorTime(time.Unix(0, 1<<62)) // not due
 		o.inError, o.retryDue = true, false
 		return fmt.Sprint("fail ", i)
 	case k == 2:
-		w.State.ErrorTime.Store(0)
+		w.SetErrorTime(time.Unix(0, 0))
 		o.retryDue = true
 		return fmt.Sprint("due ", i)
 	case k == 3:
