@@ -163,7 +163,7 @@ func modelTurns() (names []string) {
 	name := map[*modelMember]string{a: "http://a", b: "http://b", c: "http://c", d: "http://d"}
 	old, now := &model{members: []*modelMember{a, b, c}}, &model{members: []*modelMember{b, a, c, d}}
 	for _, x := range []*model{old, old, old, old, old, now, now, now, now, now, old, now} {
-		m, _ := x.elect("")
+		m, _ := x.elect("", nil)
 		names = append(names, name[m])
 	}
 	return names

@@ -3,6 +3,7 @@ package balancer
 import (
 	"fmt"
 	"math/rand"
+	"slices"
 	"testing"
 	"time"
 
@@ -17,8 +18,9 @@ type modelMember struct {
 	lbset               int
 	route, redirect     string
 	usable, inError     bool // usable: but for inError
-	retryDue            bool
-	stopped             bool
+	errorAt, retryAfter int64
+	stopped, ignores    bool
+	passed              bool // it has failed the request, which goes elsewhere
 	drain, spare        bool
 	standby, routeOnly  bool
 	busy, elected       int64
@@ -28,14 +30,15 @@ type modelMember struct {
 type model struct {
 	method        string
 	members       []*modelMember
+	now           int64
 	forceRecovery bool
 	noFailover    bool
 }
 
-func (m *modelMember) ok() bool { return m.usable && !m.inError }
+func (m *modelMember) ok() bool { return m.usable && !m.inError && !m.passed }
 
-func (m *modelMember) retry() {
-	if m.inError && !m.stopped && m.retryDue {
+func (x *model) retry(m *modelMember) {
+	if m.inError && !m.stopped && (m.ignores || x.now > m.errorAt+m.retryAfter) {
 		m.inError = false
 	}
 }
@@ -45,7 +48,7 @@ func (x *model) recoverAll() {
 		if !m.inError {
 			return
 		}
-		if m.retry(); !m.inError {
+		if x.retry(m); !m.inError {
 			return
 		}
 	}
@@ -66,7 +69,7 @@ func (x *model) findRoute(route string, depth int) *modelMember {
 			if ok(m) {
 				return m
 			}
-			if m.retry(); ok(m) {
+			if x.retry(m); ok(m) {
 				return m
 			}
 			if m.redirect != "" && depth < len(x.members) {
@@ -99,53 +102,82 @@ func (x *model) isBest(m, best *modelMember, total *int64, least *int64) bool {
 	return best == nil || m.lbstatus > best.lbstatus
 }
 
-func (x *model) findBest() *modelMember {
-	var best *modelMember
+// passOver is what httpd doesn't do: members that have failed the request count as being in error, once it would be sent to one again.
+func (x *model) passOver(m *modelMember, failed []*modelMember) bool {
+	if m == nil || m.passed || !slices.Contains(failed, m) {
+		return false
+	}
+	for _, f := range failed {
+		f.passed = true
+	}
+	return true
+}
+
+func (x *model) passOverNoMore() {
+	for _, m := range x.members {
+		m.passed = false
+	}
+}
+
+func (x *model) findBest(failed []*modelMember) *modelMember {
+	var again *modelMember
+	for set := 0; set <= 99; set++ {
+		best := x.bestOf(set)
+		if x.passOver(best, failed) {
+			again = best
+			best = x.bestOf(set)
+		}
+		if best != nil {
+			return best
+		}
+	}
+	return again
+}
+
+func (x *model) bestOf(set int) (best *modelMember) {
 	var total, least int64
-	for set := 0; set <= 99 && best == nil; set++ {
-		unusable := 0
-		var spares, standbys []*modelMember
-		for _, m := range x.members {
-			if m.lbset != set {
-				continue
-			}
-			if m.drain {
-				if !m.spare && !m.standby {
-					unusable++
-				}
-				continue
-			}
-			if !m.ok() {
-				m.retry()
-			}
-			ok := m.ok() && !m.routeOnly
-			switch {
-			case m.spare:
-				if ok {
-					spares = append(spares, m)
-				}
-			case m.standby:
-				if ok {
-					standbys = append(standbys, m)
-				}
-			case ok:
-				if x.isBest(m, best, &total, &least) {
-					best = m
-				}
-			default:
+	unusable := 0
+	var spares, standbys []*modelMember
+	for _, m := range x.members {
+		if m.lbset != set {
+			continue
+		}
+		if m.drain {
+			if !m.spare && !m.standby {
 				unusable++
 			}
+			continue
 		}
-		for i, m := range spares {
-			if i < unusable && x.isBest(m, best, &total, &least) {
+		if !m.ok() {
+			x.retry(m)
+		}
+		ok := m.ok() && !m.routeOnly
+		switch {
+		case m.spare:
+			if ok {
+				spares = append(spares, m)
+			}
+		case m.standby:
+			if ok {
+				standbys = append(standbys, m)
+			}
+		case ok:
+			if x.isBest(m, best, &total, &least) {
 				best = m
 			}
+		default:
+			unusable++
 		}
-		if best == nil {
-			for _, m := range standbys {
-				if x.isBest(m, best, &total, &least) {
-					best = m
-				}
+	}
+	for i, m := range spares {
+		if i < unusable && x.isBest(m, best, &total, &least) {
+			best = m
+		}
+	}
+	if best == nil {
+		for _, m := range standbys {
+			if x.isBest(m, best, &total, &least) {
+				best = m
 			}
 		}
 	}
@@ -155,18 +187,19 @@ func (x *model) findBest() *modelMember {
 	return best
 }
 
-func (x *model) elect(route string) (m *modelMember, denied bool) {
+func (x *model) elect(route string, failed []*modelMember) (m *modelMember, denied bool) {
 	x.recoverAll()
+	defer x.passOverNoMore()
+	var again *modelMember
 	if route != "" {
-		if m = x.findRoute(route, 1); m != nil {
-			var total int64
-			for _, o := range x.members {
-				if o.ok() {
-					o.lbstatus += o.factor
-					total += o.factor
-				}
+		if m = x.findRoute(route, 1); x.passOver(m, failed) {
+			again = m
+			if m = x.findRoute(route, 1); m == nil && x.noFailover {
+				m = again
 			}
-			m.lbstatus -= total
+		}
+		if m != nil {
+			x.chargeSession(m)
 		} else if x.noFailover {
 			for _, o := range x.members {
 				if o.route == route {
@@ -176,13 +209,29 @@ func (x *model) elect(route string) (m *modelMember, denied bool) {
 		}
 	}
 	if m == nil {
-		m = x.findBest()
+		m = x.findBest(failed)
+	}
+	if m == nil && again != nil {
+		m = again
+		x.chargeSession(m)
 	}
 	if m != nil {
 		m.elected++
 		m.busy++
 	}
 	return m, false
+}
+
+func (x *model) chargeSession(m *modelMember) {
+	x.passOverNoMore()
+	var total int64
+	for _, o := range x.members {
+		if o.ok() {
+			o.lbstatus += o.factor
+			total += o.factor
+		}
+	}
+	m.lbstatus -= total
 }
 
 // newRequest is a request for elections that need no graph.
@@ -207,19 +256,22 @@ type rig struct {
 	r    *runtime.Request
 	old  *lbmethod // of the Graph before, some of whose requests are elected yet
 	open []int     // members busy with a request
+
+	graph *runtime.Graph // for requests that keep what mod_proxy knows of them
 }
 
-func newRig(seed int64, method string) *rig {
-	g := &rig{rnd: rand.New(rand.NewSource(seed)), r: newRequest()}
+func newRig(graph *runtime.Graph, seed int64, method string) *rig {
+	g := &rig{graph: graph, rnd: rand.New(rand.NewSource(seed)), r: newRequest()}
+	clock = func() time.Time { return time.Unix(0, g.x.now) }
 	g.b = proxy.NewBalancer("balancer://x")
 	g.b.BalancerParams.LBMethod = runtime.Some(method)
-	g.x = &model{method: method, forceRecovery: g.rnd.Intn(2) == 0, noFailover: g.rnd.Intn(3) == 0}
+	g.x = &model{method: method, now: 100, forceRecovery: g.rnd.Intn(2) == 0, noFailover: g.rnd.Intn(3) == 0}
 	g.b.ForceRecovery, g.b.BalancerParams.StickyForce = runtime.Some(g.x.forceRecovery), runtime.Some(g.x.noFailover)
 	routes := []string{"", "a", "b", "c", "d"}
 	plain := g.rnd.Intn(3) == 0
 	for n := 1 + g.rnd.Intn(8); n > 0; n-- {
 		o := &modelMember{factor: 100, usable: true}
-		p := proxy.Params{LBFactor: 100}
+		p := proxy.Params{LBFactor: 100, Retry: time.Duration(g.rnd.Intn(8))}
 		if g.rnd.Intn(2) == 0 {
 			o.factor = int64(100 + 50*g.rnd.Intn(6))
 			p.LBFactor = int(o.factor)
@@ -248,7 +300,7 @@ func newRig(seed int64, method string) *rig {
 // operate changes one flag of a member as an operator would.
 func (g *rig) operate(i int, on bool) {
 	o, w := g.x.members[i], g.b.Members[i]
-	switch g.rnd.Intn(6) {
+	switch g.rnd.Intn(7) {
 	case 0:
 		w.Operate(proxy.Drain, on)
 		o.drain = on
@@ -266,6 +318,9 @@ func (g *rig) operate(i int, on bool) {
 		o.stopped = on
 	case 5:
 		w.SetHCFail(on)
+	case 6:
+		w.Operate(proxy.IgnoreErrors, on)
+		o.ignores = on
 	}
 	o.usable = !w.Status().Has(proxy.Disabled | proxy.Stopped | proxy.HCFail)
 }
@@ -280,15 +335,15 @@ func (g *rig) step(t *testing.T) string {
 		return fmt.Sprint("operate ", i)
 	case k == 8 && g.rnd.Intn(4) == 0:
 		return g.tune(t, i)
-	case k == 1:
-		w.ForceError(g.r.Time)
-		w.SetErrorTime(time.Unix(0, 1<<62)) // not due
-		o.inError, o.retryDue = true, false
+	case k == 1 || k == 9:
+		w.ForceError(clock())
+		o.inError, o.errorAt = true, g.x.now
 		return fmt.Sprint("fail ", i)
-	case k == 2:
-		w.SetErrorTime(time.Unix(0, 0))
-		o.retryDue = true
-		return fmt.Sprint("due ", i)
+	case k == 2 || k == 10:
+		g.x.now += g.rnd.Int63n(5)
+		return fmt.Sprint("now ", g.x.now)
+	case k == 11:
+		return g.recover(i)
 	case k == 3:
 		n := g.rnd.Int63n(3000)
 		w.State.Transferred.Add(n)
@@ -307,10 +362,49 @@ func (g *rig) step(t *testing.T) string {
 		return fmt.Sprint("end ", i)
 	case k == 7:
 		// A reload: the same members in another Graph.
-		g.m, g.old = newMethod(g.b), g.m
+		g.reload()
 		return "reload"
 	}
 	return g.elect(t)
+}
+
+// recover changes by what a member's retry is decided, as others than elections do.
+func (g *rig) recover(i int) string {
+	o, w := g.x.members[i], g.b.Members[i]
+	switch g.rnd.Intn(4) {
+	case 0:
+		w.HCPass()
+		o.inError, o.usable = false, !w.Status().Has(proxy.Disabled|proxy.Stopped)
+		return fmt.Sprint("health check passed ", i)
+	case 1:
+		w.Operate(proxy.InError, false)
+		o.inError = false
+		return fmt.Sprint("no error ", i)
+	case 2:
+		if w.Connected() && w.State.ErrorTime().IsZero() {
+			o.errorAt = 0
+		}
+		return fmt.Sprint("connected ", i)
+	}
+	o.errorAt = g.x.now + g.rnd.Int63n(9) - 6
+	w.SetErrorTime(time.Unix(0, o.errorAt))
+	return fmt.Sprint("error time ", i, " ", o.errorAt)
+}
+
+// reload makes another Graph of the same members, some with another retry=.
+func (g *rig) reload() {
+	b := *g.b
+	b.Members = nil
+	for _, old := range g.b.Members {
+		w := *old
+		w.Balancer = &b
+		if g.rnd.Intn(3) == 0 {
+			w.Params.Retry = time.Duration(g.rnd.Intn(8))
+		}
+		b.Members = append(b.Members, &w)
+	}
+	g.b = &b
+	g.m, g.old = newMethod(g.b), g.m
 }
 
 // tune changes a parameter by hand, as the balancer-manager does.
@@ -368,14 +462,25 @@ func (x *model) reset(method string) {
 
 func (g *rig) elect(t *testing.T) string {
 	route := []string{"", "", "", "a", "b", "c", "e"}[g.rnd.Intn(7)]
-	want, wantDenied := g.x.elect(route)
 	m := g.m
 	if g.old != nil && g.rnd.Intn(4) == 0 {
 		m = g.old
 	}
-	got, denied := m.elect(g.r, &session{route: route, routed: route != ""})
+	for i, w := range m.b.Members {
+		g.x.members[i].retryAfter = int64(w.Params.Retry)
+	}
+	r, failed := g.r, []*modelMember(nil)
+	if g.rnd.Intn(3) == 0 {
+		r, failed = g.failover(m.b)
+	}
+	want, wantDenied := g.x.elect(route, failed)
+	got, denied := m.elect(r, &session{route: route, routed: route != "", again: failed != nil})
+	if failed != nil {
+		proxy.Of(r).Detach() // none of them was elected really
+		r.Free()
+	}
 	at := -1
-	for i, w := range g.b.Members {
+	for i, w := range m.b.Members {
 		if w == got {
 			at = i
 			g.open = append(g.open, i)
@@ -391,6 +496,17 @@ func (g *rig) elect(t *testing.T) string {
 		t.Fatalf("route %q: elected %d (denied %v), the model elects %d (denied %v)", route, at, denied, wantAt, wantDenied)
 	}
 	return fmt.Sprintf("elect %q: %d", route, at)
+}
+
+// failover is a request that some members have failed.
+func (g *rig) failover(b *proxy.Balancer) (r *runtime.Request, failed []*modelMember) {
+	r = runtime.NewRequest(g.graph, g.graph.Main, testConn, nil)
+	for range 1 + g.rnd.Intn(3) {
+		i := g.rnd.Intn(len(b.Members))
+		proxy.Of(r).Hold(r, b.Members[i])
+		failed = append(failed, g.x.members[i])
+	}
+	return r, failed
 }
 
 func (g *rig) compare(t *testing.T, did string) {
@@ -413,6 +529,8 @@ func (g *rig) compare(t *testing.T, did string) {
 // TestModel drives balancers of every kind and their models through the same random events: whom they elect and what
 // they count must be the same after each.
 func TestModel(t *testing.T) {
+	defer func() { clock = time.Now }()
+	graph := mustCompile(t, conf("BalancerMember http://a"), nil)
 	seeds := 3000
 	if testing.Short() {
 		seeds = 300
@@ -420,7 +538,7 @@ func TestModel(t *testing.T) {
 	for _, method := range byTurns {
 		t.Run(method, func(t *testing.T) {
 			for seed := range int64(seeds) {
-				g := newRig(seed, method)
+				g := newRig(graph, seed, method)
 				for range 100 {
 					did := g.step(t)
 					if t.Failed() {
