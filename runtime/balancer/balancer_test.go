@@ -271,6 +271,13 @@ func BenchmarkElect(b *testing.B) {
 		b.Run(fmt.Sprintf("oneInError/%d", n), func(b *testing.B) {
 			benchmarkElect(b, n, "byrequests", "", func(x *proxy.Balancer) { x.Members[1].Fail(time.Now()) })
 		})
+		b.Run(fmt.Sprintf("oneAlive/%d", n), func(b *testing.B) {
+			benchmarkElect(b, n, "byrequests", "", func(x *proxy.Balancer) {
+				for _, w := range x.Members[:n-1] {
+					w.Fail(time.Now())
+				}
+			})
+		})
 	}
 }
 
