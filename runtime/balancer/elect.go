@@ -20,9 +20,9 @@ type lbmethod struct {
 	tuned  uint64 // BalancerState.Tuned when it was made
 
 	// Of one election. Guarded by BalancerState.Mu.
-	at      time.Time // see now
-	failed  []int32   // members that the request has been sent to in vain
-	passing bool      // they count as being in error
+	at      int64   // see now; 0: not asked for yet
+	failed  []int32 // members that the request has been sent to in vain
+	passing bool    // they count as being in error
 }
 
 var orders = map[string]order{"byrequests": byRequests, "bytraffic": byTraffic, "bybusyness": byBusyness}
@@ -55,7 +55,7 @@ func (m *lbmethod) lock() *ledger {
 	if m.tuned != st.Tuned.Load() {
 		m.build()
 	}
-	m.at, m.failed, m.passing = time.Time{}, m.failed[:0], false
+	m.at, m.failed, m.passing = 0, m.failed[:0], false
 	l := m.ledger
 	changes := st.Changes.Load()
 	if st.Elections != l {
@@ -82,10 +82,10 @@ func (m *lbmethod) lock() *ledger {
 // clock is replaced by tests.
 var clock = time.Now
 
-// now is the time of the election: one for all members, as asking costs as much as half an election.
-func (m *lbmethod) now() time.Time {
-	if m.at.IsZero() {
-		m.at = clock()
+// now is the time of the election, in Unix nanoseconds: one for all members, as asking costs as much as half an election.
+func (m *lbmethod) now() int64 {
+	if m.at == 0 {
+		m.at = clock().UnixNano()
 	}
 	return m.at
 }
@@ -140,7 +140,7 @@ func (m *lbmethod) retry(r *runtime.Request, i int32) {
 	}
 	id, what := "AH00933", "too soon to retry worker for (%s:%d)"
 	switch {
-	case w.Retry(m.now()):
+	case w.Retry(time.Unix(0, m.now())):
 		m.place(i, w.Status())
 		id, what = "AH00932", "worker for (%s:%d) has been marked for retry"
 	case s.Has(proxy.Stopped):
@@ -151,17 +151,9 @@ func (m *lbmethod) retry(r *runtime.Request, i int32) {
 	}
 }
 
-// isDue tells whether members are to be looked at of which none is to be retried until then: at debug level each is named, always.
-func (m *lbmethod) isDue(r *runtime.Request, then int64) bool {
-	return debugs(r) || m.now().UnixNano() > then
-}
-
 // retrySet retries the set's members in error, but for drained ones, in the order of the file. httpd goes through them at each
-// election; here only when one is due, as most members may be in error.
+// election; here that is done only when one is due, as most members may be in error, and at debug level, as each is named then.
 func (m *lbmethod) retrySet(r *runtime.Request, s *lbset) {
-	if len(s.sick) == 0 || !m.isDue(r, s.due) {
-		return
-	}
 	s.due = math.MaxInt64
 	for k := 0; k < len(s.sick); {
 		i := s.sick[k]
@@ -181,7 +173,7 @@ func (m *lbmethod) retrySet(r *runtime.Request, s *lbset) {
 // retried here up to the first that is not in error.
 func (m *lbmethod) forceRecovery(r *runtime.Request) {
 	l, all := m.ledger, m.b.Members
-	if l.members[0].status.Has(proxy.InError) && m.isDue(r, l.headDue) {
+	if l.members[0].status.Has(proxy.InError) && (debugs(r) || m.now() > l.headDue) {
 		m.retryHead(r)
 	}
 	if l.sick < len(all) || !m.b.ForceRecovery.Or(true) {
@@ -223,7 +215,7 @@ func (m *lbmethod) recall(r *runtime.Request) {
 // passOver tells whether i is a member that has failed the request. Then all of those count as being in error from now on, as
 // they do anyway but for those that were taken out of error at once (retry=0) or by another request.
 func (m *lbmethod) passOver(i int32) bool {
-	if m.passing || !slices.Contains(m.failed, i) {
+	if len(m.failed) == 0 || m.passing || !slices.Contains(m.failed, i) {
 		return false
 	}
 	m.passing = true
@@ -287,16 +279,19 @@ func (m *lbmethod) byMethod(r *runtime.Request) int32 {
 		return i
 	}
 	l := m.ledger
-	if debugs(r) {
+	logs := debugs(r)
+	if logs {
 		r.Server.Logf(proxy.Module, runtime.LogDebug, "AH10122", "proxy: Entering %s for BALANCER (%s)", m.name, m.b.Name)
 	}
 	failed := int32(-1)
 	for _, s := range l.sets {
-		m.retrySet(r, s)
-		i := m.bestOf(r, s)
+		if len(s.sick) > 0 && (logs || m.now() > s.due) {
+			m.retrySet(r, s)
+		}
+		i := m.bestOf(r, s, logs)
 		if m.passOver(i) {
 			failed = i
-			i = m.bestOf(r, s)
+			i = m.bestOf(r, s, logs)
 		}
 		if i >= 0 {
 			return i
@@ -306,13 +301,13 @@ func (m *lbmethod) byMethod(r *runtime.Request) int32 {
 }
 
 // bestOf elects a member of the set, -1 for none.
-func (m *lbmethod) bestOf(r *runtime.Request, s *lbset) int32 {
+func (m *lbmethod) bestOf(r *runtime.Request, s *lbset, logs bool) int32 {
 	l := m.ledger
 	i, total := l.best(s)
 	if i < 0 {
 		return i
 	}
-	if debugs(r) {
+	if logs {
 		r.Server.Logf(proxy.Module, runtime.LogDebug, "AH10123", "proxy: %s selected worker \"%s\" : busy %d : lbstatus %d",
 			m.name, m.b.Members[i].Name, m.b.Members[i].State.Busy.Load(), l.lbstatus(i))
 	}
