@@ -79,6 +79,8 @@ func (m *lbmethod) lock() *ledger {
 	return l
 }
 
+func (m *lbmethod) unlock() { m.b.State.Mu.Unlock() }
+
 // clock is replaced by tests.
 var clock = time.Now
 
@@ -97,8 +99,6 @@ func (m *lbmethod) place(i int32, s proxy.Status) {
 	}
 	m.ledger.place(i, s, roleOf(m.b.Members[i], s))
 }
-
-func (m *lbmethod) unlock() { m.b.State.Mu.Unlock() }
 
 // roleOf is where get_best_worker looks for a member of that status.
 func roleOf(w *proxy.Worker, s proxy.Status) role {
@@ -131,7 +131,7 @@ func roleOf(w *proxy.Worker, s proxy.Status) role {
 // debugs tells whether httpd's debug lines of retries and methods are to be written.
 func debugs(r *runtime.Request) bool { return r.Server.LogOn(proxy.Module, runtime.LogDebug) }
 
-// retry is ap_proxy_retry_worker for a member. It tells whether the member is usable then.
+// retry is ap_proxy_retry_worker for a member.
 func (m *lbmethod) retry(r *runtime.Request, i int32) {
 	w := m.b.Members[i]
 	s := w.Status()
@@ -188,6 +188,7 @@ func (m *lbmethod) forceRecovery(r *runtime.Request) {
 	}
 }
 
+// retryHead retries the first members, as long as they stay in error.
 func (m *lbmethod) retryHead(r *runtime.Request) {
 	l := m.ledger
 	l.headDue = math.MaxInt64

@@ -149,7 +149,7 @@ func (w *Worker) SetErrorTime(t time.Time) {
 	w.errorAt(t)
 }
 
-// errorAt is told to the elections where it makes the worker's retry time come sooner: they look when they know of the soonest.
+// errorAt tells the elections where that makes the retry time come sooner: they don't look before the soonest that they know of.
 func (w *Worker) errorAt(t time.Time) {
 	at := t.UnixNano()
 	if was := w.State.errorTime.Swap(at); at < was {
@@ -179,8 +179,8 @@ func (w *Worker) Retry(now time.Time) bool {
 	return true
 }
 
-// RetryAt is the Unix time in nanoseconds after which Retry takes the worker out of error: math.MaxInt64 for never, as it isn't in
-// error, too. BalancerState.Changes tells when it may have become an earlier one.
+// RetryAt is the Unix time in nanoseconds after which Retry takes the worker out of error; math.MaxInt64 for never, and for a worker
+// that isn't in error. BalancerState.Changes is raised when it becomes an earlier one.
 func (w *Worker) RetryAt() int64 {
 	if s := w.Status(); s.Has(InError) {
 		return w.retryAt(s)
