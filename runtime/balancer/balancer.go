@@ -86,35 +86,63 @@ func preRequest(r *runtime.Request, b *proxy.Balancer, url *string) (*proxy.Work
 func (m *lbmethod) elect(r *runtime.Request, s *session) (w *proxy.Worker, denied bool) {
 	l := m.lock()
 	defer m.unlock()
-	if len(l.sick) > 0 {
+	if l.sick > 0 {
 		m.forceRecovery(r)
 	}
 	s.log(r)
+	if s.again {
+		m.recall(r)
+	}
+	w, denied = m.choose(r, s)
+	m.passOverNoMore()
+	return w, denied
+}
+
+func (m *lbmethod) choose(r *runtime.Request, s *session) (w *proxy.Worker, denied bool) {
+	failed := int32(-1)
 	if s.route != "" {
 		if !s.again {
 			for _, i := range m.routes[s.route] {
 				m.b.Members[i].State.Routed(r.Time)
 			}
 		}
-		if i := m.byRoute(r, s.route, 1); i >= 0 {
-			if route := m.b.Members[i].Route(); route != s.route {
-				r.Env.Set("BALANCER_ROUTE_CHANGED", "1")
-				r.Logf(Module, runtime.LogDebug, "AH01162", "Route changed from %s to %s", s.route, route)
+		i := m.byRoute(r, s.route, 1)
+		if m.passOver(i) {
+			failed = i
+			if i = m.byRoute(r, s.route, 1); i < 0 && m.b.StickyForce() {
+				i = failed
 			}
-			l.bySession(i)
-			return m.elected(i, r.Time), false
+		}
+		if i >= 0 {
+			return m.bySession(r, s, i), false
 		}
 		if m.b.StickyForce() && m.routes[s.route] != nil {
 			return nil, true
 		}
 	}
 	if i := m.byMethod(r); i >= 0 {
-		w = m.elected(i, r.Time)
 		if s.sticky {
 			r.Env.Set("BALANCER_ROUTE_CHANGED", "1")
 		}
+		return m.elected(i, r.Time), false
 	}
-	return w, false
+	if failed >= 0 {
+		return m.bySession(r, s, failed), false
+	}
+	return nil, false
+}
+
+// bySession accounts for the election of a member by the session's route.
+func (m *lbmethod) bySession(r *runtime.Request, s *session, i int32) *proxy.Worker {
+	if route := m.b.Members[i].Route(); route != s.route {
+		r.Env.Set("BALANCER_ROUTE_CHANGED", "1")
+		if r.LogOn(Module, runtime.LogDebug) {
+			r.Logf(Module, runtime.LogDebug, "AH01162", "Route changed from %s to %s", s.route, route)
+		}
+	}
+	m.passOverNoMore()
+	m.ledger.bySession(i)
+	return m.elected(i, r.Time)
 }
 
 // sleep is replaced by tests.

@@ -163,7 +163,7 @@ func modelTurns() (names []string) {
 	name := map[*modelMember]string{a: "http://a", b: "http://b", c: "http://c", d: "http://d"}
 	old, now := &model{members: []*modelMember{a, b, c}}, &model{members: []*modelMember{b, a, c, d}}
 	for _, x := range []*model{old, old, old, old, old, now, now, now, now, now, old, now} {
-		m, _ := x.elect("")
+		m, _ := x.elect("", nil)
 		names = append(names, name[m])
 	}
 	return names
@@ -270,6 +270,13 @@ func BenchmarkElect(b *testing.B) {
 		b.Run(fmt.Sprintf("sticky/%d", n), func(b *testing.B) { benchmarkElect(b, n, "byrequests", "sid=1.r1", nil) })
 		b.Run(fmt.Sprintf("oneInError/%d", n), func(b *testing.B) {
 			benchmarkElect(b, n, "byrequests", "", func(x *proxy.Balancer) { x.Members[1].Fail(time.Now()) })
+		})
+		b.Run(fmt.Sprintf("oneAlive/%d", n), func(b *testing.B) {
+			benchmarkElect(b, n, "byrequests", "", func(x *proxy.Balancer) {
+				for _, w := range x.Members[:n-1] {
+					w.Fail(time.Now())
+				}
+			})
 		})
 	}
 }

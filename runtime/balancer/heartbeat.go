@@ -39,7 +39,9 @@ func (m *lbmethod) byHeartbeat(r *runtime.Request) int32 {
 	for i, w := range m.b.Members {
 		beat, ok := find(w.Hostname)
 		if !ok {
-			r.Server.Logf(ByHeartbeat, runtime.LogDebug, "AH01214", "lb_heartbeat: No server for worker %s", w.Name)
+			if r.Server.LogOn(ByHeartbeat, runtime.LogDebug) {
+				r.Server.Logf(ByHeartbeat, runtime.LogDebug, "AH01214", "lb_heartbeat: No server for worker %s", w.Name)
+			}
 			continue
 		}
 		if !m.ledger.members[i].usable {

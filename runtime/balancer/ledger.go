@@ -1,6 +1,7 @@
 package balancer
 
 import (
+	"math"
 	"sort"
 
 	"pinion/runtime/proxy"
@@ -29,7 +30,8 @@ type ledger struct {
 	members []member
 	pos     []int32  // of each member in group.heap; apart from the members, as elections write many of them
 	sets    []*lbset // by their number
-	sick    []int32  // members in error, in the order of the file
+	sick    int      // members in error
+	headDue int64    // as lbset.due, for the members in error that no other member stands before
 	ticks   int64    // elections by a session's route: each counts for every usable member
 	usable  int64    // the sum of the usable members' factors
 	seen    uint64   // BalancerState.Changes when the statuses were last looked at
@@ -67,7 +69,12 @@ type lbset struct {
 	standby pool
 	spares  []int32 // usable ones, in the order of the file
 	lacking int     // members that spares stand in for
+	sick    []int32 // members in error, in the order of the file
+	due     int64   // Unix time in nanoseconds until which none of them that elections retry is to be; unknown after a change
 }
+
+// unknown is a time that is over.
+const unknown = math.MinInt64
 
 // pool is members that are elected from together.
 type pool struct {
@@ -84,7 +91,7 @@ type group struct {
 	heap []entry
 }
 
-func newLedger(o order) *ledger { return &ledger{order: o} }
+func newLedger(o order) *ledger { return &ledger{order: o, headDue: unknown} }
 
 // add appends a member of the set with that number.
 func (l *ledger) add(st *proxy.WorkerState, factor int64, number int) {
@@ -95,7 +102,7 @@ func (l *ledger) add(st *proxy.WorkerState, factor int64, number int) {
 func (l *ledger) lbset(number int) *lbset {
 	i := sort.Search(len(l.sets), func(i int) bool { return l.sets[i].number >= number })
 	if i == len(l.sets) || l.sets[i].number != number {
-		s := &lbset{number: number}
+		s := &lbset{number: number, due: unknown}
 		l.sets = append(l.sets, nil)
 		copy(l.sets[i+1:], l.sets[i:])
 		l.sets[i] = s
@@ -114,6 +121,14 @@ func (l *ledger) load() {
 	for _, s := range l.sets {
 		s.normal.init(l)
 		s.standby.init(l)
+	}
+}
+
+// changed forgets what is known of when to retry.
+func (l *ledger) changed() {
+	l.headDue = unknown
+	for _, s := range l.sets {
+		s.due = unknown
 	}
 }
 
@@ -155,7 +170,8 @@ func (l *ledger) place(i int32, status proxy.Status, as role) {
 		l.usable += m.factor
 	}
 	if status.Has(proxy.InError) {
-		l.sick = insert(l.sick, i)
+		l.sick++
+		m.set.sick = insert(m.set.sick, i)
 	}
 	switch as {
 	case lacking:
@@ -185,7 +201,8 @@ func (l *ledger) remove(i int32) {
 		l.usable -= m.factor
 	}
 	if m.status.Has(proxy.InError) {
-		l.sick = without(l.sick, i)
+		l.sick--
+		m.set.sick = without(m.set.sick, i)
 	}
 	switch m.role {
 	case lacking:

@@ -63,10 +63,7 @@ func Look(b *proxy.Balancer) Info {
 	for n, w := range b.Members {
 		i := WorkerInfo{Worker: w, StatusNow: w.Status(), Elected: w.State.Elected.Load(), Busy: w.State.Busy.Load(), LBStatus: w.State.LBStatus.Load(),
 			Transferred: w.State.Transferred.Load(), ReadBytes: w.State.Read.Load(), Retries: w.State.Retries.Load(), Errors: w.State.Errors.Load(),
-			OwnRoute: routed[n], Recent: recent[n]}
-		if t := w.State.ErrorTime.Load(); t != 0 {
-			i.ErrorTime = time.Unix(0, t)
-		}
+			ErrorTime: w.State.ErrorTime(), OwnRoute: routed[n], Recent: recent[n]}
 		x.Workers = append(x.Workers, i)
 	}
 	return x

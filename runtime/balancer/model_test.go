@@ -1,13 +1,6 @@
 package balancer
 
-import (
-	"fmt"
-	"math/rand"
-	"testing"
-
-	"pinion/runtime"
-	"pinion/runtime/proxy"
-)
+import "slices"
 
 // modelMember and model are the elections as httpd holds them: every election goes through all members. They know nothing of
 // the ledger; TestModel holds the ledger against them.
@@ -16,8 +9,9 @@ type modelMember struct {
 	lbset               int
 	route, redirect     string
 	usable, inError     bool // usable: but for inError
-	retryDue            bool
-	stopped             bool
+	errorAt, retryAfter int64
+	stopped, ignores    bool
+	passed              bool // it has failed the request, which goes elsewhere
 	drain, spare        bool
 	standby, routeOnly  bool
 	busy, elected       int64
@@ -27,14 +21,15 @@ type modelMember struct {
 type model struct {
 	method        string
 	members       []*modelMember
+	now           int64
 	forceRecovery bool
 	noFailover    bool
 }
 
-func (m *modelMember) ok() bool { return m.usable && !m.inError }
+func (m *modelMember) ok() bool { return m.usable && !m.inError && !m.passed }
 
-func (m *modelMember) retry() {
-	if m.inError && !m.stopped && m.retryDue {
+func (x *model) retry(m *modelMember) {
+	if m.inError && !m.stopped && (m.ignores || x.now > m.errorAt+m.retryAfter) {
 		m.inError = false
 	}
 }
@@ -44,7 +39,7 @@ func (x *model) recoverAll() {
 		if !m.inError {
 			return
 		}
-		if m.retry(); !m.inError {
+		if x.retry(m); !m.inError {
 			return
 		}
 	}
@@ -65,7 +60,7 @@ func (x *model) findRoute(route string, depth int) *modelMember {
 			if ok(m) {
 				return m
 			}
-			if m.retry(); ok(m) {
+			if x.retry(m); ok(m) {
 				return m
 			}
 			if m.redirect != "" && depth < len(x.members) {
@@ -98,53 +93,82 @@ func (x *model) isBest(m, best *modelMember, total *int64, least *int64) bool {
 	return best == nil || m.lbstatus > best.lbstatus
 }
 
-func (x *model) findBest() *modelMember {
-	var best *modelMember
+// passOver is what httpd doesn't do: members that have failed the request count as being in error, once it would be sent to one again.
+func (x *model) passOver(m *modelMember, failed []*modelMember) bool {
+	if m == nil || m.passed || !slices.Contains(failed, m) {
+		return false
+	}
+	for _, f := range failed {
+		f.passed = true
+	}
+	return true
+}
+
+func (x *model) passOverNoMore() {
+	for _, m := range x.members {
+		m.passed = false
+	}
+}
+
+func (x *model) findBest(failed []*modelMember) *modelMember {
+	var again *modelMember
+	for set := 0; set <= 99; set++ {
+		best := x.bestOf(set)
+		if x.passOver(best, failed) {
+			again = best
+			best = x.bestOf(set)
+		}
+		if best != nil {
+			return best
+		}
+	}
+	return again
+}
+
+func (x *model) bestOf(set int) (best *modelMember) {
 	var total, least int64
-	for set := 0; set <= 99 && best == nil; set++ {
-		unusable := 0
-		var spares, standbys []*modelMember
-		for _, m := range x.members {
-			if m.lbset != set {
-				continue
-			}
-			if m.drain {
-				if !m.spare && !m.standby {
-					unusable++
-				}
-				continue
-			}
-			if !m.ok() {
-				m.retry()
-			}
-			ok := m.ok() && !m.routeOnly
-			switch {
-			case m.spare:
-				if ok {
-					spares = append(spares, m)
-				}
-			case m.standby:
-				if ok {
-					standbys = append(standbys, m)
-				}
-			case ok:
-				if x.isBest(m, best, &total, &least) {
-					best = m
-				}
-			default:
+	unusable := 0
+	var spares, standbys []*modelMember
+	for _, m := range x.members {
+		if m.lbset != set {
+			continue
+		}
+		if m.drain {
+			if !m.spare && !m.standby {
 				unusable++
 			}
+			continue
 		}
-		for i, m := range spares {
-			if i < unusable && x.isBest(m, best, &total, &least) {
+		if !m.ok() {
+			x.retry(m)
+		}
+		ok := m.ok() && !m.routeOnly
+		switch {
+		case m.spare:
+			if ok {
+				spares = append(spares, m)
+			}
+		case m.standby:
+			if ok {
+				standbys = append(standbys, m)
+			}
+		case ok:
+			if x.isBest(m, best, &total, &least) {
 				best = m
 			}
+		default:
+			unusable++
 		}
-		if best == nil {
-			for _, m := range standbys {
-				if x.isBest(m, best, &total, &least) {
-					best = m
-				}
+	}
+	for i, m := range spares {
+		if i < unusable && x.isBest(m, best, &total, &least) {
+			best = m
+		}
+	}
+	if best == nil {
+		for _, m := range standbys {
+			if x.isBest(m, best, &total, &least) {
+				best = m
 			}
 		}
 	}
@@ -154,18 +178,19 @@ func (x *model) findBest() *modelMember {
 	return best
 }
 
-func (x *model) elect(route string) (m *modelMember, denied bool) {
+func (x *model) elect(route string, failed []*modelMember) (m *modelMember, denied bool) {
 	x.recoverAll()
+	defer x.passOverNoMore()
+	var again *modelMember
 	if route != "" {
-		if m = x.findRoute(route, 1); m != nil {
-			var total int64
-			for _, o := range x.members {
-				if o.ok() {
-					o.lbstatus += o.factor
-					total += o.factor
-				}
+		if m = x.findRoute(route, 1); x.passOver(m, failed) {
+			again = m
+			if m = x.findRoute(route, 1); m == nil && x.noFailover {
+				m = again
 			}
-			m.lbstatus -= total
+		}
+		if m != nil {
+			x.chargeSession(m)
 		} else if x.noFailover {
 			for _, o := range x.members {
 				if o.route == route {
@@ -175,7 +200,11 @@ func (x *model) elect(route string) (m *modelMember, denied bool) {
 		}
 	}
 	if m == nil {
-		m = x.findBest()
+		m = x.findBest(failed)
+	}
+	if m == nil && again != nil {
+		m = again
+		x.chargeSession(m)
 	}
 	if m != nil {
 		m.elected++
@@ -184,250 +213,14 @@ func (x *model) elect(route string) (m *modelMember, denied bool) {
 	return m, false
 }
 
-// newRequest is a request for elections that need no graph.
-func newRequest() *runtime.Request {
-	dir := &runtime.DirConfig{}
-	return &runtime.Request{Server: &runtime.Server{Dir: dir, Errors: runtime.StderrLog}, Dir: dir}
-}
-
-func newWorker(b *proxy.Balancer, p proxy.Params) *proxy.Worker {
-	w := &proxy.Worker{Name: fmt.Sprintf("http://b%d", len(b.Members)), Scheme: "http", Hostname: "b", Port: 80, Params: p, Balancer: b,
-		State: &proxy.WorkerState{}}
-	b.Members = append(b.Members, w)
-	return w
-}
-
-// rig is a balancer and its model side by side.
-type rig struct {
-	rnd  *rand.Rand
-	b    *proxy.Balancer
-	m    *lbmethod
-	x    *model
-	r    *runtime.Request
-	old  *lbmethod // of the Graph before, some of whose requests are elected yet
-	open []int     // members busy with a request
-}
-
-func newRig(seed int64, method string) *rig {
-	g := &rig{rnd: rand.New(rand.NewSource(seed)), r: newRequest()}
-	g.b = proxy.NewBalancer("balancer://x")
-	g.b.BalancerParams.LBMethod = runtime.Some(method)
-	g.x = &model{method: method, forceRecovery: g.rnd.Intn(2) == 0, noFailover: g.rnd.Intn(3) == 0}
-	g.b.ForceRecovery, g.b.BalancerParams.StickyForce = runtime.Some(g.x.forceRecovery), runtime.Some(g.x.noFailover)
-	routes := []string{"", "a", "b", "c", "d"}
-	plain := g.rnd.Intn(3) == 0
-	for n := 1 + g.rnd.Intn(8); n > 0; n-- {
-		o := &modelMember{factor: 100, usable: true}
-		p := proxy.Params{LBFactor: 100}
-		if g.rnd.Intn(2) == 0 {
-			o.factor = int64(100 + 50*g.rnd.Intn(6))
-			p.LBFactor = int(o.factor)
-		}
-		if !plain {
-			p.LBSet = g.rnd.Intn(3)
-			o.route, o.redirect = routes[g.rnd.Intn(5)], routes[g.rnd.Intn(5)]
-			p.Route, p.Redirect = o.route, o.redirect
-		}
-		w := newWorker(g.b, p)
-		o.lbset = p.LBSet
-		if g.rnd.Intn(2) == 0 {
-			w.FlagR = proxy.HotSpareR
-		}
-		g.x.members = append(g.x.members, o)
-		if !plain {
-			for range g.rnd.Intn(3) {
-				g.operate(len(g.x.members)-1, true)
-			}
+func (x *model) chargeSession(m *modelMember) {
+	x.passOverNoMore()
+	var total int64
+	for _, o := range x.members {
+		if o.ok() {
+			o.lbstatus += o.factor
+			total += o.factor
 		}
 	}
-	g.m = newMethod(g.b)
-	return g
-}
-
-// operate changes one flag of a member as an operator would.
-func (g *rig) operate(i int, on bool) {
-	o, w := g.x.members[i], g.b.Members[i]
-	switch g.rnd.Intn(6) {
-	case 0:
-		w.Operate(proxy.Drain, on)
-		o.drain = on
-	case 1:
-		w.Operate(proxy.HotSpare, on)
-		o.spare = on && w.FlagR == proxy.HotSpareR
-		o.routeOnly = on && w.FlagR == proxy.RouteOnly
-	case 2:
-		w.Operate(proxy.HotStandby, on)
-		o.standby = on
-	case 3:
-		w.Operate(proxy.Disabled, on)
-	case 4:
-		w.Operate(proxy.Stopped, on)
-		o.stopped = on
-	case 5:
-		w.SetHCFail(on)
-	}
-	o.usable = !w.Status().Has(proxy.Disabled | proxy.Stopped | proxy.HCFail)
-}
-
-// step does something to both; it says what.
-func (g *rig) step(t *testing.T) string {
-	i := g.rnd.Intn(len(g.x.members))
-	o, w := g.x.members[i], g.b.Members[i]
-	switch k := g.rnd.Intn(20); {
-	case k == 0:
-		g.operate(i, g.rnd.Intn(2) == 0)
-		return fmt.Sprint("operate ", i)
-	case k == 8 && g.rnd.Intn(4) == 0:
-		return g.tune(t, i)
-	case k == 1:
-		w.ForceError(g.r.Time)
-		w.State.ErrorTime.Store(1 << 62) // not due
-		o.inError, o.retryDue = true, false
-		return fmt.Sprint("fail ", i)
-	case k == 2:
-		w.State.ErrorTime.Store(0)
-		o.retryDue = true
-		return fmt.Sprint("due ", i)
-	case k == 3:
-		n := g.rnd.Int63n(3000)
-		w.State.Transferred.Add(n)
-		w.State.Read.Add(2 * n)
-		o.transferred += n
-		o.readIn += 2 * n
-		return fmt.Sprint("traffic ", i, n)
-	case k < 7 && len(g.open) > 0:
-		at := g.rnd.Intn(len(g.open))
-		i := g.open[at]
-		g.open = append(g.open[:at], g.open[at+1:]...)
-		var s proxy.RequestState
-		s.Hold(g.r, g.b.Members[i])
-		s.Detach()()
-		g.x.members[i].busy = max(g.x.members[i].busy-1, 0)
-		return fmt.Sprint("end ", i)
-	case k == 7:
-		// A reload: the same members in another Graph.
-		g.m, g.old = newMethod(g.b), g.m
-		return "reload"
-	}
-	return g.elect(t)
-}
-
-// tune changes a parameter by hand, as the balancer-manager does.
-func (g *rig) tune(t *testing.T, i int) string {
-	o, w := g.x.members[i], g.b.Members[i]
-	name, value, route := "", "", []string{"", "a", "b", "c", "d"}[g.rnd.Intn(5)]
-	switch g.rnd.Intn(5) {
-	case 0:
-		o.lbset = g.rnd.Intn(3)
-		name, value = "lbset", fmt.Sprint(o.lbset)
-	case 1:
-		o.route = route
-		name, value = "route", route
-	case 2:
-		o.redirect = route
-		name, value = "redirect", route
-	case 3:
-		f := int64(100 + 50*g.rnd.Intn(6))
-		name, value = "loadfactor", proxy.FormatFactor(int(f))
-		if f != o.factor {
-			o.factor = f
-			for _, o := range g.x.members {
-				o.lbstatus = o.factor
-			}
-		}
-	case 4:
-		method := byTurns[g.rnd.Intn(len(byTurns))]
-		if method != g.x.method {
-			g.x.reset(method)
-		}
-		if _, _, err := g.b.Set("lbmethod", method, proxy.Hand{}); err != nil {
-			t.Fatal(err)
-		}
-		return "lbmethod " + method
-	}
-	if _, _, err := w.Set(name, value, proxy.Hand{}); err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprint(name, " ", i, " ", value)
-}
-
-func (x *model) reset(method string) {
-	x.method = method
-	for _, m := range x.members {
-		switch method {
-		case "bytraffic":
-			m.transferred, m.readIn = 0, 0
-		case "bybusyness":
-			m.busy, m.lbstatus = 0, 0
-		default:
-			m.lbstatus = 0
-		}
-	}
-}
-
-func (g *rig) elect(t *testing.T) string {
-	route := []string{"", "", "", "a", "b", "c", "e"}[g.rnd.Intn(7)]
-	want, wantDenied := g.x.elect(route)
-	m := g.m
-	if g.old != nil && g.rnd.Intn(4) == 0 {
-		m = g.old
-	}
-	got, denied := m.elect(g.r, &session{route: route, routed: route != ""})
-	at := -1
-	for i, w := range g.b.Members {
-		if w == got {
-			at = i
-			g.open = append(g.open, i)
-		}
-	}
-	wantAt := -1
-	for i, o := range g.x.members {
-		if o == want {
-			wantAt = i
-		}
-	}
-	if at != wantAt || denied != wantDenied {
-		t.Fatalf("route %q: elected %d (denied %v), the model elects %d (denied %v)", route, at, denied, wantAt, wantDenied)
-	}
-	return fmt.Sprintf("elect %q: %d", route, at)
-}
-
-func (g *rig) compare(t *testing.T, did string) {
-	g.b.State.Mu.Lock()
-	defer g.b.State.Mu.Unlock()
-	if g.b.State.Elections == nil {
-		return
-	}
-	g.b.State.Elections.Settle()
-	for i, o := range g.x.members {
-		w := g.b.Members[i]
-		if w.State.LBStatus.Load() != o.lbstatus || w.State.Busy.Load() != o.busy || w.State.Elected.Load() != o.elected ||
-			w.Status().Has(proxy.InError) != o.inError {
-			t.Fatalf("after %s: member %d has lbstatus %d, busy %d, elected %d, status %v; the model %+v", did, i,
-				w.State.LBStatus.Load(), w.State.Busy.Load(), w.State.Elected.Load(), w.Status(), *o)
-		}
-	}
-}
-
-// TestModel drives balancers of every kind and their models through the same random events: whom they elect and what
-// they count must be the same after each.
-func TestModel(t *testing.T) {
-	seeds := 3000
-	if testing.Short() {
-		seeds = 300
-	}
-	for _, method := range byTurns {
-		t.Run(method, func(t *testing.T) {
-			for seed := range int64(seeds) {
-				g := newRig(seed, method)
-				for range 100 {
-					did := g.step(t)
-					if t.Failed() {
-						t.Logf("seed %d", seed)
-					}
-					g.compare(t, fmt.Sprintf("seed %d: %s", seed, did))
-				}
-			}
-		})
-	}
+	m.lbstatus -= total
 }

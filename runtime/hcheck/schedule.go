@@ -264,7 +264,7 @@ func (c *check) note(passed bool, now time.Time) (changed bool) {
 			return true
 		}
 	case !out && !passed:
-		w.State.ErrorTime.Store(now.UnixNano())
+		w.SetErrorTime(now)
 		if c.fails++; c.fails >= c.target.health.Fails {
 			w.SetHCFail(true)
 			c.fails, c.disabled = 0, true

@@ -69,7 +69,7 @@ type BalancerState struct {
 	Elections Elections
 	// ByBusy says that the elections go by Busy of the members: each change of it is told to them.
 	ByBusy atomic.Bool
-	// Changes counts the changes of members' statuses, so that the elections see them.
+	// Changes counts the changes of members' statuses, and of retry times to earlier ones, so that the elections see them.
 	Changes atomic.Uint64
 	// Tuned counts the changes of what the elections are built from: factors, sets, routes, the method.
 	Tuned atomic.Uint64

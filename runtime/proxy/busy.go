@@ -23,6 +23,13 @@ func (s *RequestState) Hold(r *runtime.Request, w *Worker) {
 	s.held = append(s.held, hold{w.Balancer.State, w.State})
 }
 
+// Held calls f for each member that was elected for the request so far: at a failover all of them have failed it.
+func (s *RequestState) Held(f func(w *WorkerState)) {
+	for _, x := range s.held {
+		f(x.worker)
+	}
+}
+
 // Detach keeps the members busy beyond the request's end, until the function that it returns is called: for a tunnel, which
 // outlives its request. It must be called once.
 func (s *RequestState) Detach() (end func()) {

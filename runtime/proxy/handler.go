@@ -120,10 +120,9 @@ func send(r *runtime.Request) runtime.Result {
 		if res == runtime.OK || r.Notes.Has("proxy-error-override") || res != 500 && res != 503 {
 			break
 		}
-		if s.Balancer != nil {
-			s.Worker.Fail(time.Now())
-		}
-		if res == 500 || s.Worker.Usable() || s.Attempts >= limit {
+		// One that is in error was failing, even if another request has taken it out of error by now (retry=0).
+		failed := s.Balancer != nil && s.Worker.Fail(time.Now())
+		if res == 500 || !failed && s.Worker.Usable() || s.Attempts >= limit {
 			break
 		}
 		s.Attempts++

@@ -204,7 +204,7 @@ func (s savedBalancer) restore(b *Balancer, to *BalancerState) {
 }
 
 func (s savedWorker) restore(w *Worker, to *WorkerState) {
-	to.ErrorTime.Store(max(s.ErrorTime, 0))
+	to.errorTime.Store(max(s.ErrorTime, 0))
 	to.Retries.Store(max(s.Retries, 0))
 	to.Errors.Store(max(s.Errors, 0))
 	to.Elected.Store(max(s.Elected, 0))
@@ -337,7 +337,7 @@ func (st *store) collect() *savedStates {
 func (s *WorkerState) saved() savedWorker {
 	s.failing.Lock()
 	defer s.failing.Unlock()
-	return savedWorker{Run: Status(s.run.Load()).Letters(), ByHand: s.hand.settings(), ErrorTime: s.ErrorTime.Load(), Retries: s.Retries.Load(), Errors: s.Errors.Load(), Elected: s.Elected.Load(),
+	return savedWorker{Run: Status(s.run.Load()).Letters(), ByHand: s.hand.settings(), ErrorTime: s.errorTime.Load(), Retries: s.Retries.Load(), Errors: s.Errors.Load(), Elected: s.Elected.Load(),
 		LBStatus: s.LBStatus.Load(), Transferred: s.Transferred.Load(), Read: s.Read.Load()}
 }
 

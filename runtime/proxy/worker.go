@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -137,15 +138,32 @@ func (w *Worker) Fail(now time.Time) bool {
 func (w *Worker) ForceError(now time.Time) {
 	w.State.failing.Lock()
 	defer w.State.failing.Unlock()
-	w.State.ErrorTime.Store(now.UnixNano())
+	w.errorAt(now)
 	w.set(InError)
+}
+
+// SetErrorTime notes when the worker was last found failing; its status stays.
+func (w *Worker) SetErrorTime(t time.Time) {
+	w.State.failing.Lock()
+	defer w.State.failing.Unlock()
+	w.errorAt(t)
+}
+
+// errorAt tells the elections where that makes the retry time come sooner: they don't look before the soonest that they know of.
+func (w *Worker) errorAt(t time.Time) {
+	at := t.UnixNano()
+	if was := w.State.errorTime.Swap(at); at < was {
+		w.changed()
+	}
 }
 
 // Retry takes the worker out of error when its retry time is over, or when it ignores errors (ap_proxy_retry_worker).
 // It tells whether the worker is not in error any more; a stopped worker in error is never retried.
 func (w *Worker) Retry(now time.Time) bool {
-	if !w.Status().Has(InError) {
+	if s := w.Status(); !s.Has(InError) {
 		return true
+	} else if now.UnixNano() <= w.retryAt(s) {
+		return false // without the lock: an error that is being noted now only makes the time a later one
 	}
 	w.State.failing.Lock()
 	defer w.State.failing.Unlock()
@@ -153,15 +171,31 @@ func (w *Worker) Retry(now time.Time) bool {
 	if !s.Has(InError) {
 		return true
 	}
-	if s.Has(Stopped) {
+	if now.UnixNano() <= w.retryAt(s) {
 		return false
 	}
-	if s.Has(IgnoreErrors) || now.UnixNano() > w.State.ErrorTime.Load()+int64(w.Params.Retry) {
-		w.State.Retries.Add(1)
-		w.clear(InError)
-		return true
+	w.State.Retries.Add(1)
+	w.clear(InError)
+	return true
+}
+
+// RetryAt is the Unix time in nanoseconds after which Retry takes the worker out of error; math.MaxInt64 for never, and for a worker
+// that isn't in error. BalancerState.Changes is raised when it becomes an earlier one.
+func (w *Worker) RetryAt() int64 {
+	if s := w.Status(); s.Has(InError) {
+		return w.retryAt(s)
 	}
-	return false
+	return math.MaxInt64
+}
+
+func (w *Worker) retryAt(s Status) int64 {
+	switch {
+	case s.Has(Stopped):
+		return math.MaxInt64
+	case s.Has(IgnoreErrors):
+		return math.MinInt64
+	}
+	return w.State.errorTime.Load() + int64(w.Params.Retry)
 }
 
 // Connected notes that the worker can be connected to: its last error is over. It tells whether the worker may be used. One that
@@ -169,7 +203,7 @@ func (w *Worker) Retry(now time.Time) bool {
 // error the worker would be tried again at once.
 func (w *Worker) Connected() bool {
 	st := w.State
-	if st.ErrorTime.Load() == 0 && st.Retries.Load() == 0 {
+	if st.errorTime.Load() == 0 && st.Retries.Load() == 0 {
 		return true
 	}
 	st.failing.Lock()
@@ -178,7 +212,7 @@ func (w *Worker) Connected() bool {
 		return false
 	}
 	st.Retries.Store(0)
-	st.ErrorTime.Store(0)
+	st.errorTime.Store(0)
 	return true
 }
 
@@ -219,7 +253,6 @@ func (w *Worker) ConnectTimeout(r *runtime.Request) time.Duration {
 
 // WorkerState is what of a worker outlives a Graph. Safe for concurrent use.
 type WorkerState struct {
-	ErrorTime   atomic.Int64 // Unix time in nanoseconds of the last error; 0: none
 	Retries     atomic.Int64
 	Errors      atomic.Int64 // times that the worker was put in error
 	Elected     atomic.Int64
@@ -234,11 +267,21 @@ type WorkerState struct {
 	routed, elections Recent // guarded by BalancerState.Mu
 	since             time.Time
 
+	errorTime atomic.Int64 // see ErrorTime; 0: none
+
 	// failing makes an error and its time one, for who decides by both: the order of two stores can't, as each of the two is
 	// looked at first somewhere. Only a worker that has failed takes it. BalancerState.Mu may be held.
 	failing sync.Mutex
 	run     atomic.Uint32 // the transient bits
 	hand    byHand[workerHand]
+}
+
+// ErrorTime is when the worker last failed; zero for never, or not since it could be connected to.
+func (s *WorkerState) ErrorTime() time.Time {
+	if t := s.errorTime.Load(); t != 0 {
+		return time.Unix(0, t)
+	}
+	return time.Time{}
 }
 
 func (w *Worker) set(bits Status) {

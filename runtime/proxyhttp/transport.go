@@ -164,7 +164,10 @@ func (x *exchange) dialTCP() (net.Conn, error) {
 }
 
 func (x *exchange) dialAny(addrs []netip.Addr) (nc net.Conn, err error) {
-	d := net.Dialer{KeepAlive: -1, Control: x.control}
+	d := net.Dialer{KeepAlive: -1}
+	if x.w.RecvBuffer.Or(0) > 0 {
+		d.Control = x.control
+	}
 	if x.w.KeepAlive.Or(false) {
 		d.KeepAlive = 0
 	}
@@ -188,14 +191,10 @@ func (x *exchange) dialAny(addrs []netip.Addr) (nc net.Conn, err error) {
 	return nil, err
 }
 
-// control sets what must be set before connecting.
+// control sets the size of the receive buffer, before connecting.
 func (x *exchange) control(_, _ string, raw syscall.RawConn) error {
-	size := x.w.RecvBuffer.Or(0)
-	if size <= 0 {
-		return nil
-	}
 	err := raw.Control(func(fd uintptr) {
-		if err := unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, size); err != nil {
+		if err := unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, x.w.RecvBuffer.V); err != nil {
 			x.r.Server.LogCausef(proxy.Module, runtime.LogErr, err, "AH00953", "apr_socket_opt_set(SO_RCVBUF): Failed to set ProxyReceiveBufferSize, using default")
 		}
 	})
