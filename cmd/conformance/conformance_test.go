@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"pinion/cmd/conformance/casefile"
+	_ "pinion/reload"      // what the program that is built here is made of: go test must not take
+	_ "pinion/runtime/all" // an old result for its own where that has changed
 )
 
 // TestConformance compares pinion with every recorded answer of httpd 2.4.71. It needs no httpd.
