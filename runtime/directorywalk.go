@@ -131,13 +131,18 @@ func (r *Request) walkDown(name string) (at int, info os.FileInfo, res Result) {
 		full += "/"
 	}
 	r.layDirectory("/", 1)
+	known := -1 // how much of name is a folder for certain; -1: nobody has looked
 	for slashes, end := 1, 0; ; slashes++ {
 		if end == len(name) || end+1 == len(name) {
 			return len(name), info, OK
 		}
 		end += 1 + strings.IndexByte(full[end+1:], '/')
 		// A path that is known to exist needs no look at each of its folders, when links may be followed.
-		if r.FileInfo == nil || r.Dir.Core.Options.Bits()&(OptSymOwner|OptSymLinks) != OptSymLinks {
+		follows := r.Dir.Core.Options.Bits()&(OptSymOwner|OptSymLinks) == OptSymLinks
+		if follows && r.FileInfo == nil && known < 0 {
+			known = r.rootOf(name)
+		}
+		if !follows || r.FileInfo == nil && end > known {
 			if info, res = r.lookAt(name[:end]); res != OK {
 				return end, nil, res
 			}
@@ -147,6 +152,19 @@ func (r *Request) walkDown(name string) (at int, info os.FileInfo, res Result) {
 		}
 		r.layDirectory(full[:end+1], slashes+1)
 	}
+}
+
+// rootOf returns how much of name is the folder that the URL was mapped into, 0 where that is none or spares no look:
+// name itself doesn't exist, but what is missing is nearly always below.
+func (r *Request) rootOf(name string) int {
+	root := strings.TrimSuffix(r.contextRoot(), "/")
+	if n := len(root); n >= len(name) || name[n] != '/' || name[:n] != root || strings.Count(root, "/") < 2 {
+		return 0
+	}
+	if info, err := os.Stat(root); err != nil || !info.IsDir() {
+		return 0
+	}
+	return len(root)
 }
 
 // lookAt tells what path is: a folder, a file, what a link that may be followed leads to, or nil for nothing.

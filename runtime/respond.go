@@ -358,7 +358,10 @@ func (r *Request) sendError(status, second int) {
 		r.Begin(0)
 		return
 	}
-	r.SendText("", r.errorPage(location, second))
+	page := r.errorPage(location, second)
+	if r.Begin(int64(len(page))) == nil {
+		r.Write(page)
+	}
 }
 
 func (r *Request) sendErrorText(text string) {

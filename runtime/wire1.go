@@ -2,9 +2,9 @@ package runtime
 
 import (
 	"io"
-	"os"
 	"sync"
 
+	"pinion/runtime/file"
 	"pinion/runtime/http1"
 	"pinion/runtime/table"
 )
@@ -111,7 +111,7 @@ func (c *httpConn) ReadFrom(src io.Reader) (int64, error) {
 	switch s := src.(type) {
 	case *http1.Body:
 		return s.Relay(c.conn, c.chunked)
-	case *os.File, *io.LimitedReader:
+	case *file.File, *io.LimitedReader:
 		if !c.chunked && !c.meta.Secure {
 			return c.sendFile(src)
 		}
@@ -121,26 +121,26 @@ func (c *httpConn) ReadFrom(src io.Reader) (int64, error) {
 	return io.CopyBuffer(struct{ io.Writer }{c}, struct{ io.Reader }{src}, *buf)
 }
 
-// sendFile lets the kernel move a file (or a part of one) to the socket. A small one goes through the write buffer,
-// so that it leaves together with its head.
+// sendFile lets the kernel move a file (or a part of one) to the socket. A small one is read and leaves together with its
+// head: up to 16 KiB that costs less processor time, and from 64 KiB on more.
 func (c *httpConn) sendFile(src io.Reader) (int64, error) {
-	const small = 8 << 10
+	const small = 16 << 10
+	part, ok := src.(*io.LimitedReader)
+	if !ok || part.N > small {
+		return c.conn.SendFile(src)
+	}
 	buf := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(buf)
-	n, err := io.ReadFull(src, (*buf)[:small])
+	n, err := io.ReadFull(part, (*buf)[:part.N])
 	if n > 0 {
 		if _, werr := c.conn.Write((*buf)[:n]); werr != nil {
 			return int64(n), &http1.WriteError{Err: werr}
 		}
 	}
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		return int64(n), nil
+		err = nil // it has become shorter
 	}
-	if err != nil {
-		return int64(n), err
-	}
-	more, err := c.conn.SendFile(src)
-	return int64(n) + more, err
+	return int64(n), err
 }
 
 // Flush implements Wire.

@@ -15,7 +15,7 @@ import (
 var layers = []string{"grammar", "parser", "runtime", "reload", "cmd"}
 
 // plumbing are the folders of runtime that are no modules: anything in runtime may import them, they know no module.
-var plumbing = map[string]bool{"table": true, "pcre": true, "http1": true, "expr": true, "glob": true, "byterange": true, "logfile": true, "strftime": true, "subnet": true,
+var plumbing = map[string]bool{"table": true, "pcre": true, "http1": true, "expr": true, "glob": true, "byterange": true, "logfile": true, "strftime": true, "subnet": true, "file": true,
 	"ajp": true, "fcgi": true, "wire": true}
 
 // friends are the modules that may import another one: what works on top of the proxy knows the proxy.

@@ -18,8 +18,15 @@ func (n *rule) judge(r *runtime.Request, parent logic) verdict {
 	if n.check != nil {
 		v = n.check(r)
 	} else {
-		for _, c := range n.children {
-			w := c.judge(r, n.op)
+		for i := 0; i < len(n.children); i++ {
+			c := n.children[i]
+			var w verdict
+			if len(c.beside) > 0 && !r.LogOn(Module, runtime.LogDebug) { // the log would name the one that passes
+				w = answer(c.all().Contains(clientAddr(r)))
+				i += len(c.beside)
+			} else {
+				w = c.judge(r, n.op)
+			}
 			if w == failed {
 				return failed
 			}

@@ -63,7 +63,10 @@ func parseRequire(c *runtime.Cmd) (*rule, error) {
 		return nil, err
 	}
 	n.check = check
-	return n, nil
+	if name == "ip" && !n.negate {
+		n.nets, err = subnetsOf(c, from+1)
+	}
+	return n, err
 }
 
 // after returns the text behind its first word.
@@ -165,7 +168,16 @@ func parseSubnet(c *runtime.Cmd, i int) (subnet.Subnet, error) {
 }
 
 func requireIP(c *runtime.Cmd, from int, _ string) (func(*runtime.Request) verdict, error) {
-	var all []subnet.Subnet
+	all, err := subnetsOf(c, from)
+	if err != nil {
+		return nil, err
+	}
+	set := subnet.NewSet(all)
+	return func(r *runtime.Request) verdict { return answer(set.Contains(clientAddr(r))) }, nil
+}
+
+// subnetsOf reads the arguments from the index on.
+func subnetsOf(c *runtime.Cmd, from int) (all []subnet.Subnet, err error) {
 	for i := range words(c, from) {
 		s, err := parseSubnet(c, from+i)
 		if err != nil {
@@ -176,15 +188,7 @@ func requireIP(c *runtime.Cmd, from int, _ string) (func(*runtime.Request) verdi
 	if len(all) == 0 {
 		return nil, c.Errorf("wrong-arguments", "Require ip needs an address or network")
 	}
-	return func(r *runtime.Request) verdict {
-		ip := clientAddr(r)
-		for i := range all {
-			if all[i].Contains(ip) {
-				return granted
-			}
-		}
-		return denied
-	}, nil
+	return all, nil
 }
 
 // clientAddr is httpd's useragent_addr. No subnet holds an invalid one.

@@ -1,8 +1,12 @@
 package authz
 
 import (
+	"slices"
+	"sync"
+
 	"pinion/parser"
 	"pinion/runtime"
+	"pinion/runtime/subnet"
 )
 
 var requireDirectives = []runtime.Directive{
@@ -58,6 +62,33 @@ type rule struct {
 	negate   bool
 	methods  methods // of a Require
 	children []*rule
+
+	// Of a Require ip that isn't negated, for all methods, in a section one of whose rules must pass: those alike that
+	// come right after it are judged with it, at once.
+	nets   []subnet.Subnet
+	first  *rule   // the first of those that stand side by side
+	beside []*rule // of the first: the others
+	all    func() *subnet.Set
+}
+
+// add puts c under n.
+func (n *rule) add(c *rule) {
+	n.children = append(n.children, c)
+	if n.op != or || c.nets == nil || c.methods.names != nil {
+		return
+	}
+	c.first = c
+	if k := len(n.children) - 2; k >= 0 && n.children[k].first != nil {
+		c.first = n.children[k].first
+		c.first.beside = append(c.first.beside, c)
+	}
+	c.all = sync.OnceValue(func() *subnet.Set {
+		nets := slices.Clone(c.nets)
+		for _, other := range c.beside {
+			nets = append(nets, other.nets...)
+		}
+		return subnet.NewSet(nets)
+	})
 }
 
 // limitedTo tells whether the rule speaks of the method at all.
@@ -145,7 +176,7 @@ func setRequire(c *runtime.Cmd) error {
 		return runtime.WithDetail(c.Errorf("bad-value", "a negative Require has no effect in %s", parent.text),
 			"put it into <RequireAll> together with what lets people in")
 	}
-	parent.children = append(parent.children, n)
+	parent.add(n)
 	return nil
 }
 

@@ -391,53 +391,6 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-func TestSendFile(t *testing.T) {
-	data := make([]byte, 3<<20)
-	if _, err := rand.Read(data); err != nil {
-		t.Fatal(err)
-	}
-	name := filepath.Join(t.TempDir(), "f")
-	if err := os.WriteFile(name, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, limit := range []int64{-1, 1000, 2 << 20, 1 << 40} {
-		for _, how := range []string{"tcp", "other"} {
-			f, err := os.Open(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			client, server := tcpPair(t)
-			c := NewConn(server)
-			if how == "other" {
-				c = NewConn(struct{ net.Conn }{server})
-			}
-			want := data
-			var src io.Reader = f
-			if limit >= 0 {
-				src = io.LimitReader(f, limit)
-				want = data[:min(limit, int64(len(data)))]
-			}
-			go func() {
-				_, _ = c.WriteString("head ") // what arrives is compared
-				n, err := c.SendFile(src)
-				if err != nil || n != int64(len(want)) {
-					t.Errorf("%s, limit %d: %d bytes, %v", how, limit, n, err)
-				}
-				if lr, ok := src.(*io.LimitedReader); ok && lr.N != limit-n {
-					t.Errorf("%s, limit %d: %d left", how, limit, lr.N)
-				}
-				_ = c.Flush()
-				_ = c.Close()
-			}()
-			got, err := io.ReadAll(client)
-			if err != nil || !bytes.Equal(got, append([]byte("head "), want...)) {
-				t.Errorf("%s, limit %d: %d bytes arrived, %v", how, limit, len(got), err)
-			}
-			f.Close()
-		}
-	}
-}
-
 // setsDeadlines counts how often it was given a deadline for reading.
 type setsDeadlines struct {
 	script

@@ -1,20 +1,25 @@
 package http1
 
 import (
+	"errors"
 	"io"
-	"os"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"pinion/runtime/file"
 )
 
-// SendFile writes what src yields until its end, through the kernel where c is plain TCP and src a file or an
+// SendFile writes what src yields until its end, through the kernel where c is a plain socket and src a *file.File or an
 // *io.LimitedReader of one; what is buffered goes first. A failure of c is a *WriteError. Like a spliced body a file moves
 // in slices, so that the write timeout is one for each slice and not for the whole.
 func (c *Conn) SendFile(src io.Reader) (n int64, err error) {
 	if err := c.Flush(); err != nil {
 		return 0, &WriteError{err}
 	}
-	file, left := fileOf(src)
-	if file == nil || c.plainTCP() == nil {
+	f, left := fileOf(src)
+	if f == nil || !c.direct {
 		return io.Copy(blaming{c}, src)
 	}
 	if lr, ok := src.(*io.LimitedReader); ok {
@@ -22,14 +27,14 @@ func (c *Conn) SendFile(src io.Reader) (n int64, err error) {
 	}
 	slice := int64(spliceSlice)
 	for n < left {
-		if err := c.armWrite(); err != nil {
-			return n, &WriteError{err}
-		}
 		began := time.Since(epoch)
 		want := min(slice, left-n)
-		moved, err := c.tcp.ReadFrom(&io.LimitedReader{R: file, N: want})
+		moved, err := c.sendSlice(f.Descriptor(), want)
 		n += moved
 		c.out.Add(moved)
+		if n == 0 && cannotSend(err) {
+			return io.Copy(blaming{c}, io.LimitReader(f, left))
+		}
 		if err != nil {
 			return n, &WriteError{err}
 		}
@@ -41,14 +46,66 @@ func (c *Conn) SendFile(src io.Reader) (n int64, err error) {
 	return n, nil
 }
 
+// sendSlice moves as much from where the file is read next. It joins the poller only for a socket that doesn't take all
+// at once. (Before, the socket was made package net's first: with the first file of 16 KiB a new connection cost 51 µs of processor
+// time.) Less than want without an error is the file's end.
+func (c *Conn) sendSlice(fd int, want int64) (moved int64, err error) {
+	try := func(uintptr) (done bool) {
+		for moved < want {
+			n, e := syscall.Sendfile(c.fd, fd, nil, int(want-moved))
+			switch {
+			case n > 0:
+				moved += int64(n)
+			case e == unix.EAGAIN:
+				return false
+			case e != nil && e != unix.EINTR:
+				err = opError(c.nc, "sendfile", e)
+				return true
+			case e == nil:
+				return true
+			}
+		}
+		return true
+	}
+	if !c.aborted.Load() && try(0) {
+		return moved, err
+	}
+	if c.raw == nil {
+		if err := c.watch(c.accepted); err != nil {
+			return moved, err
+		}
+	}
+	if err := c.armWrite(); err != nil {
+		return moved, err
+	}
+	// Write tries once more before it waits: it forgets what became writable earlier.
+	if waitErr := c.raw.Write(try); waitErr != nil {
+		return moved, asNet(waitErr)
+	}
+	return moved, err
+}
+
+// cannotSend tells of a file that its file system doesn't let the kernel send.
+func cannotSend(err error) bool {
+	if err == nil {
+		return false
+	}
+	for _, e := range []syscall.Errno{unix.EINVAL, unix.ENOSYS, unix.EOPNOTSUPP, unix.EPERM} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
 // fileOf returns the file behind src, or nil, and how much of it is to be read.
-func fileOf(src io.Reader) (file *os.File, limit int64) {
+func fileOf(src io.Reader) (f *file.File, limit int64) {
 	switch s := src.(type) {
-	case *os.File:
+	case *file.File:
 		return s, 1<<63 - 1
 	case *io.LimitedReader:
-		file, _ = s.R.(*os.File)
-		return file, s.N
+		f, _ = s.R.(*file.File)
+		return f, s.N
 	}
 	return nil, 0
 }

@@ -4,16 +4,16 @@ import (
 	"crypto/sha1" //nolint:gosec // FileETag Digest is SHA-1 in httpd; it guards nothing
 	"encoding/base64"
 	"io"
-	"os"
 	"strconv"
 	"syscall"
 	"time"
 
 	"pinion/runtime"
+	"pinion/runtime/file"
 )
 
 // fileETag is the entity tag of the file that r.FileInfo describes, as FileETag says (ap_set_etag_fd); "" for none.
-func fileETag(r *runtime.Request, f *os.File) string {
+func fileETag(r *runtime.Request, f *file.File) string {
 	bits := r.Dir.Core.FileETag.Bits()
 	if bits&runtime.ETagDigest != 0 {
 		return digestETag(r, f)
@@ -46,7 +46,7 @@ func fileETag(r *runtime.Request, f *os.File) string {
 }
 
 // digestETag reads the whole file, as httpd does.
-func digestETag(r *runtime.Request, f *os.File) string {
+func digestETag(r *runtime.Request, f *file.File) string {
 	h := sha1.New()
 	if _, err := io.Copy(h, io.NewSectionReader(f, 0, r.FileInfo.Size())); err != nil {
 		r.Logf(nil, runtime.LogErr, "AH10254", "Make etag: could not read: %v", err)

@@ -3,13 +3,12 @@ package static
 import (
 	"errors"
 	"io"
-	"os"
 	"strconv"
 	"sync"
-	"syscall"
 	"time"
 
 	"pinion/runtime"
+	"pinion/runtime/file"
 )
 
 var allowed = []string{"GET", "HEAD", "OPTIONS", "POST"}
@@ -87,15 +86,15 @@ func serveFile(r *runtime.Request) runtime.Result {
 		r.Logf(nil, runtime.LogInfo, "AH00130", "File does not exist: %s", r.Filename+r.PathInfo)
 		return 404
 	}
-	// Not blocking: a pipe that took the file's place would hold the request for ever.
-	f, err := os.OpenFile(r.Filename, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := file.Open(r.Filename)
 	if err != nil {
 		r.Logf(nil, runtime.LogErr, "AH00132", "(%v) file permissions deny server access: %s", err, r.Filename)
 		return 403
 	}
 	defer f.Close()
 	// What was opened counts, not what was there before: the length must be the one that can be read.
-	if r.FileInfo, err = f.Stat(); err != nil || !r.FileInfo.Mode().IsRegular() {
+	r.FileInfo = f.Info()
+	if !r.FileInfo.Mode().IsRegular() {
 		r.Logf(nil, runtime.LogErr, "AH00038", "Forbidden: %s doesn't point to a file or directory", r.Filename)
 		return 403
 	}
@@ -113,7 +112,7 @@ func serveFile(r *runtime.Request) runtime.Result {
 }
 
 // setValidators sets Last-Modified, ETag and Accept-Ranges.
-func setValidators(r *runtime.Request, f *os.File) {
+func setValidators(r *runtime.Request, f *file.File) {
 	out := &r.HeadersOut
 	out.Set("Last-Modified", lastModified(r))
 	if tag := fileETag(r, f); tag != "" {
@@ -148,7 +147,7 @@ func begun(err error) runtime.Result {
 
 // sendPart sends the next n bytes of the file. A file that has become shorter, or can't be read, leaves the answer
 // without its end: the 500 makes the engine cut the connection, the head being out.
-func sendPart(r *runtime.Request, f *os.File, n int64) runtime.Result {
+func sendPart(r *runtime.Request, f *file.File, n int64) runtime.Result {
 	if r.NoBodyToSend() {
 		return runtime.OK
 	}

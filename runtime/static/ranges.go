@@ -4,11 +4,11 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 
 	"pinion/runtime"
 	"pinion/runtime/byterange"
+	"pinion/runtime/file"
 )
 
 // boundary separates the parts of every multipart answer of this process.
@@ -23,7 +23,7 @@ const flushedParts = 32
 
 // serveRange answers with the parts of the file that the Range header asks for, or with the whole of it where the
 // header is to be ignored (httpd's byterange filter).
-func serveRange(r *runtime.Request, f *os.File, size int64) runtime.Result {
+func serveRange(r *runtime.Request, f *file.File, size int64) runtime.Result {
 	ranges, ok := r.Ranges(size)
 	if !ok {
 		// httpd's 416 comes from a filter, after the length was settled, and has none.
@@ -45,7 +45,7 @@ func serveRange(r *runtime.Request, f *os.File, size int64) runtime.Result {
 	return serveMany(r, f, size, ranges)
 }
 
-func serveOne(r *runtime.Request, f *os.File, size int64, part byterange.Range) runtime.Result {
+func serveOne(r *runtime.Request, f *file.File, size int64, part byterange.Range) runtime.Result {
 	n := part.End - part.Start + 1
 	r.Status = 206
 	r.HeadersOut.Set("Content-Length", strconv.FormatInt(n, 10))
@@ -60,14 +60,14 @@ func contentRange(p byterange.Range, size int64) string {
 	return fmt.Sprintf("bytes %d-%d/%d", p.Start, p.End, size)
 }
 
-func seekAndSend(r *runtime.Request, f *os.File, p byterange.Range) runtime.Result {
+func seekAndSend(r *runtime.Request, f *file.File, p byterange.Range) runtime.Result {
 	if _, err := f.Seek(p.Start, io.SeekStart); err != nil {
 		return 500
 	}
 	return sendPart(r, f, p.End-p.Start+1)
 }
 
-func serveMany(r *runtime.Request, f *os.File, size int64, ranges []byterange.Range) runtime.Result {
+func serveMany(r *runtime.Request, f *file.File, size int64, ranges []byterange.Range) runtime.Result {
 	head := "\r\n--" + boundary
 	if ct := r.MakeContentType(r.ContentType); ct != "" {
 		head += "\r\nContent-type: " + ct
