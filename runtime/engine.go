@@ -175,7 +175,7 @@ func GrowStack() { growStack(0) }
 
 func (e *Engine) serve(nc net.Conn, gone *atomic.Bool) {
 	c := &Conn{ID: e.connID.Add(1), Engine: e, Gone: gone, Score: new(Score)}
-	if a, ok := nc.(*http1.Accepted); ok {
+	if a, ok := nc.(*http1.Socket); ok {
 		c.Local, c.Remote, c.LocalIP = a.Addresses()
 	} else {
 		c.Local, c.Remote = addrPort(nc.LocalAddr()), addrPort(nc.RemoteAddr())

@@ -29,12 +29,12 @@ func putBuffer(b []byte) {
 // Conn is a connection with buffers on both ways. The buffers come from a pool when bytes arrive or are written and go
 // back when they are empty: a connection that waits holds none.
 type Conn struct {
-	nc       net.Conn
-	tcp      *net.TCPConn    // nil unless nc is plain TCP; see plainTCP
-	accepted *Accepted       // nc, or nil
-	raw      syscall.RawConn // nil unless nc is plain TCP or a unix socket; of accepted only once it was waited for
-	fd       int             // valid until Close: the owner uses it without nc's lock, as nobody else closes nc
-	direct   bool            // there is fd
+	nc     net.Conn
+	tcp    *net.TCPConn    // nil unless nc is plain TCP; see plainTCP
+	sock   *Socket         // nc, or nil
+	raw    syscall.RawConn // nil unless nc is plain TCP or a unix socket; of sock only once it was waited for
+	fd     int             // valid until Close: the owner uses it without nc's lock, as nobody else closes nc
+	direct bool            // there is fd
 
 	rb   []byte // read buffer or nil; rb[r:w] is unread
 	r, w int
@@ -67,8 +67,8 @@ type Conn struct {
 func NewConn(nc net.Conn) *Conn {
 	c := &Conn{nc: nc}
 	switch nc := nc.(type) {
-	case *Accepted:
-		c.accepted, c.fd, c.direct = nc, nc.fd, true
+	case *Socket:
+		c.sock, c.fd, c.direct = nc, nc.fd, true
 	case *net.TCPConn:
 		c.tcp = nc
 		c.direct = c.watch(nc) == nil
@@ -78,7 +78,7 @@ func NewConn(nc net.Conn) *Conn {
 	return c
 }
 
-// watch makes ready to wait for sc, which is nc or, of an Accepted, what stands in the poller for it.
+// watch makes ready to wait for sc, which is nc or, of a Socket, what stands in the poller for it.
 func (c *Conn) watch(sc syscall.Conn) error {
 	raw, err := sc.SyscallConn()
 	if err != nil {
@@ -96,8 +96,8 @@ func (c *Conn) watch(sc syscall.Conn) error {
 
 // plainTCP returns package net's connection, by which the kernel can move a body, nil where there is none. No other goroutine may use c meanwhile.
 func (c *Conn) plainTCP() *net.TCPConn {
-	if c.tcp == nil && c.accepted != nil {
-		if tcp, err := c.accepted.tcp(); err == nil && c.watch(tcp) == nil {
+	if c.tcp == nil && c.sock != nil {
+		if tcp, err := c.sock.tcp(); err == nil && c.watch(tcp) == nil {
 			c.tcp = tcp
 		}
 	}
@@ -195,7 +195,7 @@ func (c *Conn) fill() error {
 		if !c.aborted.Load() && c.fillRaw(0) {
 			return c.filled()
 		}
-		if err := c.watch(c.accepted); err != nil {
+		if err := c.watch(c.sock); err != nil {
 			return err
 		}
 	}
@@ -379,18 +379,14 @@ func (c *Conn) underTLS() syscall.RawConn {
 // Undelivered reports whether the peer's system has not acknowledged all that was written: where the peer has ended the
 // stream, too, it had done so before and has read nothing of it. Only TCP can tell; else it is false.
 func (c *Conn) Undelivered() bool {
-	raw := c.raw
-	if raw == nil {
-		raw = c.underTLS()
-	} else if c.tcp == nil {
-		return false
-	}
-	if raw == nil {
-		return false
-	}
 	left := 0
-	err := raw.Control(func(fd uintptr) { left, _ = unix.IoctlGetInt(int(fd), unix.TIOCOUTQ) })
-	return err == nil && left > 0
+	switch raw := c.underTLS(); {
+	case c.tcp != nil, c.sock != nil:
+		left, _ = unix.IoctlGetInt(c.fd, unix.TIOCOUTQ) // 0 with an error
+	case raw != nil:
+		_ = raw.Control(func(fd uintptr) { left, _ = unix.IoctlGetInt(int(fd), unix.TIOCOUTQ) }) // fails only on a closed connection
+	}
+	return left > 0
 }
 
 // peekByte looks for a byte to read without waiting for it: n is 0 at the stream's end, err EAGAIN if there is none yet.

@@ -12,7 +12,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 		c.wb = append(c.writeBuffer(), p...)
 		return len(p), nil
 	}
-	if c.accepted != nil {
+	if c.sock != nil {
 		return c.sendBoth(p)
 	}
 	if err := c.armWrite(); err != nil {
@@ -124,6 +124,11 @@ func (c *Conn) sendBuffered() (done bool, err error) {
 // kept says that the connection has lain idle: then it asks Alive at the last moment before it writes, and writes nothing
 // but returns ErrStale where it isn't.
 func (c *Conn) FlushAwait(kept bool) error {
+	if c.raw == nil && c.direct { // it has just been made, and its answer is to be waited for
+		if err := c.watch(c.sock); err != nil {
+			return err
+		}
+	}
 	if c.raw == nil || c.w > c.r || len(c.wb) == 0 {
 		if kept && !c.Alive() {
 			return ErrStale

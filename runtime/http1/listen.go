@@ -18,7 +18,7 @@ const deferAccept = 30
 
 // Listener accepts client connections over TCP. What package net's does besides costs a third of the processor time of accepting:
 // the options that connections inherit are set once (TCP_NODELAY, SO_KEEPALIVE and TCP_DEFER_ACCEPT, as httpd does), their own address is
-// asked for only where it can differ, and they are Accepted rather than *net.TCPConn.
+// asked for only where it can differ, and they are Sockets rather than *net.TCPConn.
 type Listener struct {
 	file    *os.File // the socket in the poller: package net lets nobody wait for its listeners
 	raw     syscall.RawConn
@@ -70,7 +70,7 @@ func setInherited(fd int) error {
 	return nil
 }
 
-// Accept implements net.Listener; the connection is an *Accepted. It must be called by one goroutine at a time only.
+// Accept implements net.Listener; the connection is a *Socket. It must be called by one goroutine at a time only.
 func (l *Listener) Accept() (net.Conn, error) {
 	var (
 		fd     int
@@ -89,7 +89,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 	case failed != nil:
 		return nil, &net.OpError{Op: "accept", Net: "tcp", Addr: l.addr, Err: os.NewSyscallError("accept4", failed)}
 	}
-	c := &Accepted{fd: fd, local: l.local, localIP: l.localIP, remote: remote}
+	c := &Socket{fd: fd, local: l.local, localIP: l.localIP, remote: remote}
 	if l.any {
 		c.local = localOf(fd)
 		c.localIP = c.local.Addr().String()

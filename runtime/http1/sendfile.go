@@ -71,7 +71,7 @@ func (c *Conn) sendSlice(fd int, want int64) (moved int64, err error) {
 		return moved, err
 	}
 	if c.raw == nil {
-		if err := c.watch(c.accepted); err != nil {
+		if err := c.watch(c.sock); err != nil {
 			return moved, err
 		}
 	}

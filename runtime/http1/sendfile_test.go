@@ -123,7 +123,7 @@ func TestSendFileAtOnce(t *testing.T) {
 	if n, err := c.SendFile(io.LimitReader(f, 16000)); n != 16000 || err != nil {
 		t.Fatalf("expected 16000 bytes to be sent, got %d, %v", n, err)
 	}
-	if c.accepted.joined != nil {
+	if c.sock.joined != nil {
 		t.Error("expected a connection outside of the poller")
 	}
 	c.Close()

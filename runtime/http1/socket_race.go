@@ -52,4 +52,18 @@ func accept(listening int) (fd int, remote netip.AddrPort, err error) {
 	}
 }
 
+func openSocket(family int) (fd int, err error) {
+	if fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0); err == nil {
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) // without it small writes may wait
+	}
+	return fd, err
+}
+
+func connect(fd int, to netip.AddrPort) error {
+	if to.Addr().Is4() {
+		return unix.Connect(fd, &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()})
+	}
+	return unix.Connect(fd, &unix.SockaddrInet6{Port: int(to.Port()), Addr: to.Addr().As16()})
+}
+
 func rawClose(fd int) error { return syscall.Close(fd) }

@@ -79,6 +79,34 @@ func accept(listening int) (fd int, remote netip.AddrPort, err error) {
 	}
 }
 
+// openSocket makes a TCP socket in non-blocking mode, which sends at once what is written.
+func openSocket(family int) (fd int, err error) {
+	r, _, e := syscall.RawSyscall(unix.SYS_SOCKET, uintptr(family), unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if e != 0 {
+		return 0, e
+	}
+	on := int32(1)
+	_, _, _ = syscall.RawSyscall6(unix.SYS_SETSOCKOPT, r, unix.IPPROTO_TCP, unix.TCP_NODELAY, uintptr(unsafe.Pointer(&on)), 4, 0) // without it small writes may wait
+	return int(r), nil
+}
+
+// connect begins to connect a socket, and tells at each further call how that goes: EINPROGRESS or EALREADY as long as it does.
+func connect(fd int, to netip.AddrPort) error {
+	var sa unix.RawSockaddrInet6 // holds the smaller one of IPv4 as well
+	port, size := [2]byte{byte(to.Port() >> 8), byte(to.Port())}, unix.SizeofSockaddrInet6
+	if to.Addr().Is4() {
+		size = unix.SizeofSockaddrInet4
+		*(*unix.RawSockaddrInet4)(unsafe.Pointer(&sa)) = unix.RawSockaddrInet4{Family: unix.AF_INET, Addr: to.Addr().As4()}
+	} else {
+		sa = unix.RawSockaddrInet6{Family: unix.AF_INET6, Addr: to.Addr().As16()}
+	}
+	*(*[2]byte)(unsafe.Pointer(&sa.Port)) = port // at the same place in both
+	if _, _, e := syscall.RawSyscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&sa)), uintptr(size)); e != 0 {
+		return e
+	}
+	return nil
+}
+
 // peerOf reads what the kernel wrote for an address of either family.
 func peerOf(sa *unix.RawSockaddrInet6) netip.AddrPort {
 	port := *(*[2]byte)(unsafe.Pointer(&sa.Port)) // in network order

@@ -14,11 +14,11 @@ import (
 // may read and one may write, as crypto/tls keeps it. (Measured with 256-byte answers over TLS on 64 connections: 6 of 100
 // parts of the processor time went to the monitor thread that socket_raw.go tells of.)
 func UnderTLS(nc net.Conn) net.Conn {
-	var owner socket
+	var owner tcpConn
 	switch c := nc.(type) {
 	case *net.TCPConn:
 		owner = c
-	case *Accepted:
+	case *Socket:
 		owner = c
 	default:
 		return nc
@@ -27,13 +27,13 @@ func UnderTLS(nc net.Conn) net.Conn {
 	if err != nil {
 		return nc
 	}
-	s := &rawConn{socket: owner, raw: raw}
+	s := &rawConn{tcpConn: owner, raw: raw}
 	s.in.call, s.out.call = s.in.recv, s.out.send
 	return s
 }
 
-// socket is a connection by TCP.
-type socket interface {
+// tcpConn is a connection by TCP.
+type tcpConn interface {
 	net.Conn
 	syscall.Conn
 	CloseWrite() error
@@ -41,7 +41,7 @@ type socket interface {
 
 // rawConn is what UnderTLS returns. Waiting, deadlines and the lock against a Close at the same time are net's.
 type rawConn struct {
-	socket
+	tcpConn
 	raw     syscall.RawConn
 	in, out transfer
 	more    func() bool // see Gather; nil: never
@@ -102,7 +102,7 @@ func (s *rawConn) Read(p []byte) (int, error) {
 	case err != nil:
 		return 0, asNet(err)
 	case t.err != nil:
-		return 0, opError(s.socket, "read", t.err)
+		return 0, opError(s.tcpConn, "read", t.err)
 	case t.n == 0:
 		return 0, io.EOF
 	}
@@ -122,7 +122,7 @@ func (s *rawConn) Write(p []byte) (int, error) {
 	err := s.raw.Write(t.call)
 	t.p = nil
 	if err = asNet(err); err == nil && t.err != nil {
-		err = opError(s.socket, "write", t.err)
+		err = opError(s.tcpConn, "write", t.err)
 	}
 	return t.n, err
 }

@@ -164,6 +164,33 @@ func (x *exchange) dialTCP() (net.Conn, error) {
 }
 
 func (x *exchange) dialAny(addrs []netip.Addr) (nc net.Conn, err error) {
+	for i, a := range addrs {
+		to := netip.AddrPortFrom(a, uint16(x.port))
+		if nc, err = x.dialOne(to); err == nil {
+			return nc, nil
+		}
+		level := runtime.LogErr
+		if i < len(addrs)-1 {
+			level = runtime.LogDebug
+		}
+		x.r.Server.LogCausef(proxy.Module, level, err, "AH00957", "%s: attempt to connect to %s (%s:%d) failed", x.scheme, to, x.host, x.port)
+	}
+	return nil, err
+}
+
+// dialOne connects in the plain way where nothing asks for more: parameters of the worker, an address with a zone, a context that may end.
+func (x *exchange) dialOne(to netip.AddrPort) (net.Conn, error) {
+	if x.Context.Done() == nil && x.w.RecvBuffer.Or(0) <= 0 && !x.w.KeepAlive.Or(false) && !x.conf.SourceAddress.Set && to.Addr().Zone() == "" {
+		s, err := http1.Connect(to, x.w.ConnectTimeout(x.r))
+		if err != nil {
+			return nil, err
+		}
+		return s, nil
+	}
+	return x.dialWith(to)
+}
+
+func (x *exchange) dialWith(to netip.AddrPort) (net.Conn, error) {
 	d := net.Dialer{KeepAlive: -1}
 	if x.w.RecvBuffer.Or(0) > 0 {
 		d.Control = x.control
@@ -174,21 +201,9 @@ func (x *exchange) dialAny(addrs []netip.Addr) (nc net.Conn, err error) {
 	if from := x.conf.SourceAddress; from.Set {
 		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(from.V, 0))
 	}
-	for i, a := range addrs {
-		to := netip.AddrPortFrom(a, uint16(x.port))
-		ctx, cancel := x.within(x.w.ConnectTimeout(x.r))
-		nc, err = d.DialContext(ctx, "tcp", to.String())
-		cancel()
-		if err == nil {
-			return nc, nil
-		}
-		level := runtime.LogErr
-		if i < len(addrs)-1 {
-			level = runtime.LogDebug
-		}
-		x.r.Server.LogCausef(proxy.Module, level, err, "AH00957", "%s: attempt to connect to %s (%s:%d) failed", x.scheme, to, x.host, x.port)
-	}
-	return nil, err
+	ctx, cancel := x.within(x.w.ConnectTimeout(x.r))
+	defer cancel()
+	return d.DialContext(ctx, "tcp", to.String())
 }
 
 // control sets the size of the receive buffer, before connecting.

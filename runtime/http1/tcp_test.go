@@ -26,7 +26,7 @@ func listenAt(t testing.TB, address string) *Listener {
 }
 
 // acceptedPair returns a connection whose client has sent first, which the listener waits for.
-func acceptedPair(t testing.TB, l *Listener, first string) (client *net.TCPConn, server *Accepted) {
+func acceptedPair(t testing.TB, l *Listener, first string) (client *net.TCPConn, server *Socket) {
 	t.Helper()
 	c, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
@@ -40,7 +40,7 @@ func acceptedPair(t testing.TB, l *Listener, first string) (client *net.TCPConn,
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close(); s.Close() })
-	return c.(*net.TCPConn), s.(*Accepted)
+	return c.(*net.TCPConn), s.(*Socket)
 }
 
 func TestAcceptedNeverJoinsForWhatIsThere(t *testing.T) {
@@ -105,7 +105,7 @@ func TestAcceptedAddresses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		local, remote, ip := nc.(*Accepted).Addresses()
+		local, remote, ip := nc.(*Socket).Addresses()
 		if local.String() != client.RemoteAddr().String() || remote.String() != client.LocalAddr().String() || ip != host {
 			t.Errorf("%s: expected %v from %v, got %v from %v (%s)", address, client.RemoteAddr(), client.LocalAddr(), local, remote, ip)
 		}
@@ -314,7 +314,7 @@ func BenchmarkAccepted(b *testing.B) {
 	b.Run("net", func(b *testing.B) { serve(b, plain) })
 }
 
-// TestAcceptedAllocations holds what a connection for one request allocates here in its whole life: the Accepted, the Conn, and
+// TestAcceptedAllocations holds what a connection for one request allocates here in its whole life: the Socket, the Conn, and
 // what the system is given to write the peer's address and its length to, and the closures around that.
 func TestAcceptedAllocations(t *testing.T) {
 	if raced {
