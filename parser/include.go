@@ -151,7 +151,7 @@ func (l *loader) includeFolderMatches(dir, first, rest string, more bool, in inc
 	}
 	slices.Sort(names)
 	var next *ahead
-	if !more && len(names) >= aheadFrom && l.o.Pause == nil {
+	if !more && len(names) >= aheadFrom && l.o.Pause == nil { // a load that rests leaves the other processors to requests, too
 		next = l.lookAhead(dir, names)
 		defer next.end()
 	}

@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -279,33 +280,48 @@ func TestAlive(t *testing.T) {
 
 // What a peer has read before it ends the stream was delivered; what it can't have read was not.
 func TestUndelivered(t *testing.T) {
-	for _, reads := range []bool{true, false} {
-		client, server := tcpPair(t)
-		c := NewConn(client)
-		if !reads {
-			server.Close()
-			awaitInput(t, client)
+	for _, how := range []string{"tcp", "connected"} {
+		for _, reads := range []bool{true, false} {
+			testUndelivered(t, how, reads)
 		}
-		if _, err := c.WriteString("hello"); err != nil {
-			t.Fatal(err)
-		}
-		if err := c.Flush(); err != nil {
-			t.Fatal(err)
-		}
-		if reads {
-			if _, err := io.ReadFull(server, make([]byte, 5)); err != nil {
-				t.Fatal(err)
-			}
-			server.Close()
-		}
-		if err := c.WaitReadable(); err != io.EOF {
-			t.Errorf("expected the end of the stream, found %v", err)
-		}
-		if c.Undelivered() == reads {
-			t.Errorf("the peer has read it: %v, undelivered: %v", reads, !reads)
-		}
-		c.Close()
 	}
+}
+
+func testUndelivered(t *testing.T, how string, reads bool) {
+	var c *Conn
+	var server net.Conn
+	if how == "tcp" {
+		client, s := tcpPair(t)
+		c, server = NewConn(client), s
+	} else {
+		client, s := connectedPair(t)
+		c, server = NewConn(client), s
+	}
+	if !reads {
+		server.Close()
+		for c.Alive() { // until its end has come
+			runtime.Gosched()
+		}
+	}
+	if _, err := c.WriteString("hello"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if reads {
+		if _, err := io.ReadFull(server, make([]byte, 5)); err != nil {
+			t.Fatal(err)
+		}
+		server.Close()
+	}
+	if err := c.WaitReadable(); err != io.EOF {
+		t.Errorf("%s: expected the end of the stream, found %v", how, err)
+	}
+	if c.Undelivered() == reads {
+		t.Errorf("%s: the peer has read it: %v, undelivered: %v", how, reads, !reads)
+	}
+	c.Close()
 }
 
 func TestWriteLarge(t *testing.T) {

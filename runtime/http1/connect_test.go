@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -189,47 +188,19 @@ func TestConnectWaits(t *testing.T) {
 	}
 }
 
-// TestUndeliveredConnected is TestUndelivered for what Connect made, before it joins the poller.
-func TestUndeliveredConnected(t *testing.T) {
-	for _, reads := range []bool{true, false} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		s, err := Connect(l.Addr().(*net.TCPAddr).AddrPort(), time.Minute)
-		if err != nil {
-			t.Fatal(err)
-		}
-		peer, err := l.Accept()
-		if err != nil {
-			t.Fatal(err)
-		}
-		c := NewConn(s)
-		if !reads {
-			peer.Close()
-			for c.Alive() {
-				runtime.Gosched()
-			}
-		}
-		if _, err := c.WriteString("hello"); err != nil {
-			t.Fatal(err)
-		}
-		if err := c.Flush(); err != nil {
-			t.Fatal(err)
-		}
-		if reads {
-			if _, err := io.ReadFull(peer, make([]byte, 5)); err != nil {
-				t.Fatal(err)
-			}
-			peer.Close()
-		}
-		if err := c.WaitReadable(); err != io.EOF {
-			t.Errorf("expected the end of the stream, found %v", err)
-		}
-		if c.Undelivered() == reads {
-			t.Errorf("the peer has read it: %v, undelivered: %v", reads, !reads)
-		}
-		c.Close()
+// connectedPair is tcpPair with what Connect makes as the client.
+func connectedPair(t *testing.T) (client *Socket, server net.Conn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
 	}
+	defer l.Close()
+	if client, err = Connect(l.Addr().(*net.TCPAddr).AddrPort(), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if server, err = l.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	return client, server
 }

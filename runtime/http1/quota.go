@@ -20,9 +20,6 @@ type Quota struct {
 // NewQuota returns a Quota of so many connections.
 func NewQuota(limit int) *Quota { return &Quota{limit: int64(limit)} }
 
-// Open returns how many connections there are, idle and in use.
-func (q *Quota) Open() int { return int(q.open.Load()) }
-
 // looksAt is how many pools a connection beyond the limit is worth looking at: idle ones are many then, or there are none.
 const looksAt = 64
 

@@ -24,8 +24,8 @@ func TestQuota(t *testing.T) {
 	pools[0].Put(first, true)
 	pools[0].Put(second, true)
 	c, _ := get(t, pools[2])
-	if q.Open() != 3 || d.open.Load() != 3 || pools[0].Stats() != (PoolStats{Idle: 1}) || pools[1].Stats() != (PoolStats{Busy: 1}) {
-		t.Fatalf("%d counted, %d open, %+v %+v", q.Open(), d.open.Load(), pools[0].Stats(), pools[1].Stats())
+	if q.open.Load() != 3 || d.open.Load() != 3 || pools[0].Stats() != (PoolStats{Idle: 1}) || pools[1].Stats() != (PoolStats{Busy: 1}) {
+		t.Fatalf("%d counted, %d open, %+v %+v", q.open.Load(), d.open.Load(), pools[0].Stats(), pools[1].Stats())
 	}
 	if kept, reused := get(t, pools[0]); kept != second || !reused {
 		t.Error("the one that was idle for longer has stayed")
@@ -35,21 +35,21 @@ func TestQuota(t *testing.T) {
 	// Two more than may be: one takes the place of what is idle, the other is made all the same.
 	e, _ := get(t, pools[3])
 	f, _ := get(t, pools[3])
-	if q.Open() != 4 || pools[0].Stats() != (PoolStats{}) {
-		t.Fatalf("%d counted, %+v", q.Open(), pools[0].Stats())
+	if q.open.Load() != 4 || pools[0].Stats() != (PoolStats{}) {
+		t.Fatalf("%d counted, %+v", q.open.Load(), pools[0].Stats())
 	}
 	pools[1].Put(busy, false)
 	pools[2].Put(c, true)
 	pools[3].Put(e, true)
 	pools[3].Put(f, true)
-	if q.Open() != 3 {
-		t.Errorf("%d counted", q.Open())
+	if q.open.Load() != 3 {
+		t.Errorf("%d counted", q.open.Load())
 	}
 	for _, p := range pools {
 		p.Close()
 	}
-	if q.Open() != 0 || d.open.Load() != 0 || len(q.pools) != 0 {
-		t.Errorf("%d counted, %d open, %d pools listed", q.Open(), d.open.Load(), len(q.pools))
+	if q.open.Load() != 0 || d.open.Load() != 0 || len(q.pools) != 0 {
+		t.Errorf("%d counted, %d open, %d pools listed", q.open.Load(), d.open.Load(), len(q.pools))
 	}
 }
 
@@ -74,8 +74,8 @@ func TestQuotaFilesUsedUp(t *testing.T) {
 	other.Put(b, true)
 	c, _ := get(t, p)
 	p.Put(c, true)
-	if q.Open() != 2 || d.open.Load() != 2 || other.Stats() != (PoolStats{Idle: 1}) {
-		t.Errorf("%d counted, %d open", q.Open(), d.open.Load())
+	if q.open.Load() != 2 || d.open.Load() != 2 || other.Stats() != (PoolStats{Idle: 1}) {
+		t.Errorf("%d counted, %d open", q.open.Load(), d.open.Load())
 	}
 }
 
@@ -105,13 +105,13 @@ func TestQuotaBusy(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if q.Open() != int(d.open.Load()) || q.Open() > 20+8 {
-		t.Errorf("%d counted, %d open, expected at most 28", q.Open(), d.open.Load())
+	if q.open.Load() != int64(d.open.Load()) || q.open.Load() > 20+8 {
+		t.Errorf("%d counted, %d open, expected at most 28", q.open.Load(), d.open.Load())
 	}
 	for _, p := range pools {
 		p.Close()
 	}
-	if q.Open() != 0 || d.open.Load() != 0 || len(q.pools) != 0 {
-		t.Errorf("in the end: %d counted, %d open, %d pools listed", q.Open(), d.open.Load(), len(q.pools))
+	if q.open.Load() != 0 || d.open.Load() != 0 || len(q.pools) != 0 {
+		t.Errorf("in the end: %d counted, %d open, %d pools listed", q.open.Load(), d.open.Load(), len(q.pools))
 	}
 }
